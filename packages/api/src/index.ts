@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Types on the wire and in Kubernetes. Each area is a subpath, so that a program loads only what it speaks:
+ * `/workload`, `/security`, `/ca`, `/zds`, `/discovery` (protobuf), `/kubernetes`, `/istio` (objects).
+ */
+export * from "./names.ts";

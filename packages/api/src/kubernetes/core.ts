@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Condition, IntOrString, KubernetesObject, LabelSelector, ObjectMeta } from "./meta.ts";
+
+export interface Namespace extends KubernetesObject {
+  readonly apiVersion: "v1";
+  readonly kind: "Namespace";
+  readonly status?: { readonly phase?: string };
+}
+
+export interface Node extends KubernetesObject {
+  readonly apiVersion: "v1";
+  readonly kind: "Node";
+  readonly spec?: { readonly podCIDR?: string; readonly podCIDRs?: readonly string[] };
+  readonly status?: {
+    readonly addresses?: readonly { readonly type: string; readonly address: string }[];
+    readonly conditions?: readonly Condition[];
+  };
+}
+
+export interface ServiceAccount extends KubernetesObject {
+  readonly apiVersion: "v1";
+  readonly kind: "ServiceAccount";
+}
+
+export interface ConfigMap extends KubernetesObject {
+  readonly apiVersion: "v1";
+  readonly kind: "ConfigMap";
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+/** `data` values are base64. */
+export interface Secret extends KubernetesObject {
+  readonly apiVersion: "v1";
+  readonly kind: "Secret";
+  readonly type?: string;
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+export interface ContainerPort {
+  readonly name?: string;
+  readonly containerPort: number;
+  readonly protocol?: "TCP" | "UDP" | "SCTP";
+}
+
+export interface EnvVar {
+  readonly name: string;
+  readonly value?: string;
+  readonly valueFrom?: { readonly fieldRef?: { readonly fieldPath: string } };
+}
+
+export interface Container {
+  readonly name: string;
+  readonly image?: string;
+  readonly command?: readonly string[];
+  readonly args?: readonly string[];
+  readonly workingDir?: string;
+  readonly env?: readonly EnvVar[];
+  readonly ports?: readonly ContainerPort[];
+  readonly restartPolicy?: "Always";
+}
+
+export interface PodSpec {
+  readonly nodeName?: string;
+  readonly serviceAccountName?: string;
+  readonly hostNetwork?: boolean;
+  readonly hostname?: string;
+  readonly subdomain?: string;
+  readonly containers: readonly Container[];
+  readonly initContainers?: readonly Container[];
+  readonly nodeSelector?: Readonly<Record<string, string>>;
+  readonly restartPolicy?: "Always" | "OnFailure" | "Never";
+  readonly terminationGracePeriodSeconds?: number;
+}
+
+export interface PodStatus {
+  readonly phase?: "Pending" | "Running" | "Succeeded" | "Failed" | "Unknown";
+  readonly reason?: string;
+  readonly message?: string;
+  readonly hostIP?: string;
+  readonly podIP?: string;
+  readonly podIPs?: readonly { readonly ip: string }[];
+  readonly startTime?: string;
+  readonly conditions?: readonly Condition[];
+  readonly containerStatuses?: readonly ContainerStatus[];
+}
+
+export interface ContainerStatus {
+  readonly name: string;
+  readonly ready: boolean;
+  readonly restartCount: number;
+  readonly image?: string;
+  readonly imageID?: string;
+  readonly containerID?: string;
+  readonly state?: {
+    readonly running?: { readonly startedAt?: string };
+    readonly waiting?: { readonly reason?: string; readonly message?: string };
+    readonly terminated?: { readonly exitCode: number; readonly reason?: string; readonly finishedAt?: string };
+  };
+}
+
+export interface Pod extends KubernetesObject {
+  readonly apiVersion: "v1";
+  readonly kind: "Pod";
+  readonly spec: PodSpec;
+  readonly status?: PodStatus;
+}
+
+export interface ServicePort {
+  readonly name?: string;
+  readonly port: number;
+  readonly targetPort?: IntOrString;
+  readonly protocol?: "TCP" | "UDP" | "SCTP";
+  readonly appProtocol?: string;
+  readonly nodePort?: number;
+}
+
+export interface Service extends KubernetesObject {
+  readonly apiVersion: "v1";
+  readonly kind: "Service";
+  readonly spec: {
+    readonly type?: "ClusterIP" | "NodePort" | "LoadBalancer" | "ExternalName";
+    readonly selector?: Readonly<Record<string, string>>;
+    readonly ports?: readonly ServicePort[];
+    /** "None" for a headless service. */
+    readonly clusterIP?: string;
+    readonly clusterIPs?: readonly string[];
+    readonly ipFamilies?: readonly ("IPv4" | "IPv6")[];
+    readonly ipFamilyPolicy?: string;
+    readonly externalName?: string;
+    readonly publishNotReadyAddresses?: boolean;
+    readonly internalTrafficPolicy?: "Cluster" | "Local";
+    readonly trafficDistribution?: string;
+  };
+  readonly status?: { readonly conditions?: readonly Condition[] };
+}
+
+export interface PodTemplate {
+  readonly metadata?: Omit<Partial<ObjectMeta>, "name">;
+  readonly spec: PodSpec;
+}
+
+export interface Event extends KubernetesObject {
+  readonly apiVersion: "v1";
+  readonly kind: "Event";
+  readonly involvedObject: ObjectReference;
+  readonly reason?: string;
+  readonly message?: string;
+  readonly type?: "Normal" | "Warning";
+  readonly count?: number;
+  readonly firstTimestamp?: string;
+  readonly lastTimestamp?: string;
+  readonly source?: { readonly component?: string; readonly host?: string };
+}
+
+export interface ObjectReference {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly namespace?: string;
+  readonly name?: string;
+  readonly uid?: string;
+}
+
+/** apps/v1 Deployment. */
+export interface Deployment extends KubernetesObject {
+  readonly apiVersion: "apps/v1";
+  readonly kind: "Deployment";
+  readonly spec: {
+    readonly replicas?: number;
+    readonly selector: LabelSelector;
+    readonly template: PodTemplate;
+  };
+  readonly status?: {
+    readonly observedGeneration?: number;
+    readonly replicas?: number;
+    readonly readyReplicas?: number;
+    readonly availableReplicas?: number;
+    readonly updatedReplicas?: number;
+  };
+}
+
+/** discovery.k8s.io/v1 EndpointSlice. */
+export interface EndpointSlice extends KubernetesObject {
+  readonly apiVersion: "discovery.k8s.io/v1";
+  readonly kind: "EndpointSlice";
+  readonly addressType: "IPv4" | "IPv6" | "FQDN";
+  readonly endpoints?: readonly Endpoint[];
+  readonly ports?: readonly { readonly name?: string; readonly port?: number; readonly protocol?: string }[];
+}
+
+export interface Endpoint {
+  readonly addresses: readonly string[];
+  readonly conditions?: { readonly ready?: boolean; readonly serving?: boolean; readonly terminating?: boolean };
+  readonly targetRef?: ObjectReference;
+  readonly nodeName?: string;
+  readonly zone?: string;
+}
+
+/** coordination.k8s.io/v1 Lease. */
+export interface Lease extends KubernetesObject {
+  readonly apiVersion: "coordination.k8s.io/v1";
+  readonly kind: "Lease";
+  readonly spec?: {
+    readonly holderIdentity?: string;
+    readonly leaseDurationSeconds?: number;
+    readonly acquireTime?: string;
+    readonly renewTime?: string;
+    readonly leaseTransitions?: number;
+  };
+}
+
+/** authentication.k8s.io/v1 TokenReview. */
+export interface TokenReview {
+  readonly apiVersion: "authentication.k8s.io/v1";
+  readonly kind: "TokenReview";
+  readonly spec: { readonly token: string; readonly audiences?: readonly string[] };
+  readonly status?: {
+    readonly authenticated?: boolean;
+    readonly error?: string;
+    readonly audiences?: readonly string[];
+    readonly user?: {
+      readonly username?: string;
+      readonly uid?: string;
+      readonly groups?: readonly string[];
+      readonly extra?: Readonly<Record<string, readonly string[]>>;
+    };
+  };
+}
+
+/** authentication.k8s.io/v1 TokenRequest (subresource `token` of a service account). */
+export interface TokenRequest {
+  readonly apiVersion: "authentication.k8s.io/v1";
+  readonly kind: "TokenRequest";
+  readonly spec: {
+    readonly audiences?: readonly string[];
+    readonly expirationSeconds?: number;
+    readonly boundObjectRef?: {
+      readonly kind: string;
+      readonly apiVersion?: string;
+      readonly name: string;
+      readonly uid?: string;
+    };
+  };
+  readonly status?: { readonly token: string; readonly expirationTimestamp: string };
+}
