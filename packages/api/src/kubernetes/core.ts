@@ -4,6 +4,7 @@ import type { Condition, IntOrString, KubernetesObject, LabelSelector, ObjectMet
 export interface Namespace extends KubernetesObject {
   readonly apiVersion: "v1";
   readonly kind: "Namespace";
+  readonly spec?: { readonly finalizers?: readonly string[] };
   readonly status?: { readonly phase?: string };
 }
 
@@ -176,6 +177,66 @@ export interface Deployment extends KubernetesObject {
     readonly availableReplicas?: number;
     readonly updatedReplicas?: number;
   };
+}
+
+/** apps/v1 ReplicaSet. */
+export interface ReplicaSet extends KubernetesObject {
+  readonly apiVersion: "apps/v1";
+  readonly kind: "ReplicaSet";
+  readonly spec: {
+    readonly replicas?: number;
+    readonly selector: LabelSelector;
+    readonly template?: PodTemplate;
+  };
+  readonly status?: {
+    readonly observedGeneration?: number;
+    readonly replicas?: number;
+    readonly readyReplicas?: number;
+    readonly availableReplicas?: number;
+  };
+}
+
+/** apiextensions.k8s.io/v1 CustomResourceDefinition. */
+export interface CustomResourceDefinition extends KubernetesObject {
+  readonly apiVersion: "apiextensions.k8s.io/v1";
+  readonly kind: "CustomResourceDefinition";
+  readonly spec: {
+    readonly group: string;
+    readonly scope: "Namespaced" | "Cluster";
+    readonly names: {
+      readonly plural: string;
+      readonly kind: string;
+      readonly singular?: string;
+      readonly listKind?: string;
+      readonly shortNames?: readonly string[];
+      readonly categories?: readonly string[];
+    };
+    readonly versions: readonly CustomResourceVersion[];
+    readonly conversion?: { readonly strategy: "None" | "Webhook" };
+    readonly preserveUnknownFields?: boolean;
+  };
+  readonly status?: { readonly conditions?: readonly Condition[]; readonly storedVersions?: readonly string[] };
+}
+
+export interface CustomResourceVersion {
+  readonly name: string;
+  readonly served: boolean;
+  readonly storage: boolean;
+  readonly deprecated?: boolean;
+  readonly deprecationWarning?: string;
+  /** `openAPIV3Schema` is a structural schema, as plain JSON. */
+  readonly schema?: { readonly openAPIV3Schema?: object };
+  readonly subresources?: { readonly status?: object; readonly scale?: object };
+  readonly additionalPrinterColumns?: readonly PrinterColumn[];
+}
+
+export interface PrinterColumn {
+  readonly name: string;
+  readonly type: string;
+  readonly jsonPath: string;
+  readonly format?: string;
+  readonly description?: string;
+  readonly priority?: number;
 }
 
 /** discovery.k8s.io/v1 EndpointSlice. */

@@ -23,6 +23,50 @@ export interface ObjectMeta {
   readonly annotations?: Readonly<Record<string, string>>;
   readonly ownerReferences?: readonly OwnerReference[];
   readonly finalizers?: readonly string[];
+  readonly deletionGracePeriodSeconds?: number;
+  readonly managedFields?: readonly ManagedFieldsEntry[];
+}
+
+/** meta/v1 ManagedFieldsEntry: which fields a manager set, and how. */
+export interface ManagedFieldsEntry {
+  readonly manager?: string;
+  readonly operation?: "Apply" | "Update";
+  readonly apiVersion?: string;
+  readonly time?: string;
+  readonly fieldsType?: "FieldsV1";
+  readonly fieldsV1?: FieldsV1;
+  readonly subresource?: string;
+}
+
+/** A tree of path elements: `f:name`, `k:{...}`, `v:...`, `i:0`, and `.` for the field itself. */
+export interface FieldsV1 {
+  readonly [element: string]: FieldsV1;
+}
+
+/** meta/v1 ListMeta. */
+export interface ListMeta {
+  readonly resourceVersion?: string;
+  readonly continue?: string;
+  readonly remainingItemCount?: number;
+}
+
+/** meta/v1 Status: how the API server says that something failed (or was deleted). */
+export interface Status {
+  readonly apiVersion: "v1";
+  readonly kind: "Status";
+  readonly metadata?: ListMeta;
+  readonly status?: "Success" | "Failure";
+  readonly message?: string;
+  readonly reason?: string;
+  readonly code?: number;
+  readonly details?: {
+    readonly name?: string;
+    readonly group?: string;
+    readonly kind?: string;
+    readonly uid?: string;
+    readonly causes?: readonly { readonly reason?: string; readonly message?: string; readonly field?: string }[];
+    readonly retryAfterSeconds?: number;
+  };
 }
 
 /** Any object of the Kubernetes API. */
