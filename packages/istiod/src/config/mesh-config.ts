@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+import { DEFAULTS } from "@ambientmesh/api";
+import { parseDocument } from "yaml";
+
+/** What this control plane follows of Istio's MeshConfig. */
+export interface MeshConfig {
+  /** Authority part of every identity; default cluster.local. */
+  readonly trustDomain: string;
+  /** Where mesh-wide policies live; default: the namespace of istiod. */
+  readonly rootNamespace: string;
+}
+
+/** The outcome of reading a MeshConfig file. */
+export interface MeshConfigReading {
+  readonly meshConfig: MeshConfig;
+  /** Keys that have no effect. */
+  readonly warnings: readonly string[];
+  /** Why the file can't be used. */
+  readonly problems: readonly string[];
+}
+
+const LIMIT_CHARACTERS = 1_048_576;
+/** RFC 1035 names as SPIFFE allows them for trust domains: lower case, digits, dots, dashes, underscores. */
+const TRUST_DOMAIN = /^[a-z0-9._-]{1,255}$/;
+const NAMESPACE = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+
+/** Reads a MeshConfig document; nothing in it is an empty document. */
+export function parseMeshConfig(text: string, file: string, systemNamespace: string): MeshConfigReading {
+  const problems: string[] = [];
+  const warnings: string[] = [];
+  const root = readMapping(text, file, problems);
+  const read = (key: string, fallback: string, syntax: RegExp): string => {
+    const value = root[key];
+    if (value === undefined || value === null || value === "") return fallback;
+    if (typeof value === "string" && syntax.test(value)) return value;
+    problems.push(
+      `${file}: ${key}: ${JSON.stringify(value)} is not a ${key === "trustDomain" ? "trust domain" : "namespace"}`,
+    );
+    return fallback;
+  };
+  const meshConfig: MeshConfig = {
+    trustDomain: read("trustDomain", DEFAULTS.TRUST_DOMAIN, TRUST_DOMAIN),
+    rootNamespace: read("rootNamespace", systemNamespace, NAMESPACE),
+  };
+  for (const key of Object.keys(root)) {
+    if (!(key in meshConfig)) warnings.push(`${file}: ${key} has no effect in this version`);
+  }
+  return { meshConfig, warnings, problems };
+}
+
+function readMapping(text: string, file: string, problems: string[]): Readonly<Record<string, unknown>> {
+  if (text.length > LIMIT_CHARACTERS) {
+    problems.push(`${file} is longer than ${LIMIT_CHARACTERS} characters`);
+    return {};
+  }
+  const document = parseDocument(text, { prettyErrors: true });
+  for (const { message } of document.errors) problems.push(`${file}: ${message.split("\n")[0] ?? message}`);
+  if (document.errors.length > 0) return {};
+  const value = document.toJS({ maxAliasCount: 100 }) as unknown;
+  if (value === null || value === undefined) return {};
+  if (typeof value === "object" && !Array.isArray(value)) return value as Record<string, unknown>;
+  problems.push(`${file} is not a mapping of keys to values`);
+  return {};
+}
