@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DEFAULTS } from "@ambientmesh/api";
+import { parseTrustDomain, spiffeErrors } from "@ambientmesh/spiffe";
 import { parseDocument } from "yaml";
 
 /** What this control plane follows of Istio's MeshConfig. */
@@ -20,8 +21,6 @@ export interface MeshConfigReading {
 }
 
 const LIMIT_CHARACTERS = 1_048_576;
-/** RFC 1035 names as SPIFFE allows them for trust domains: lower case, digits, dots, dashes, underscores. */
-const TRUST_DOMAIN = /^[a-z0-9._-]{1,255}$/;
 const NAMESPACE = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
 /** Reads a MeshConfig document; nothing in it is an empty document. */
@@ -29,23 +28,33 @@ export function parseMeshConfig(text: string, file: string, systemNamespace: str
   const problems: string[] = [];
   const warnings: string[] = [];
   const root = readMapping(text, file, problems);
-  const read = (key: string, fallback: string, syntax: RegExp): string => {
+  const read = (key: keyof MeshConfig, fallback: string, isValid: (text: string) => boolean): string => {
     const value = root[key];
     if (value === undefined || value === null || value === "") return fallback;
-    if (typeof value === "string" && syntax.test(value)) return value;
+    if (typeof value === "string" && isValid(value)) return value;
     problems.push(
       `${file}: ${key}: ${JSON.stringify(value)} is not a ${key === "trustDomain" ? "trust domain" : "namespace"}`,
     );
     return fallback;
   };
   const meshConfig: MeshConfig = {
-    trustDomain: read("trustDomain", DEFAULTS.TRUST_DOMAIN, TRUST_DOMAIN),
-    rootNamespace: read("rootNamespace", systemNamespace, NAMESPACE),
+    trustDomain: read("trustDomain", DEFAULTS.TRUST_DOMAIN, isTrustDomain),
+    rootNamespace: read("rootNamespace", systemNamespace, (text) => NAMESPACE.test(text)),
   };
   for (const key of Object.keys(root)) {
     if (!(key in meshConfig)) warnings.push(`${file}: ${key} has no effect in this version`);
   }
   return { meshConfig, warnings, problems };
+}
+
+function isTrustDomain(text: string): boolean {
+  try {
+    parseTrustDomain(text);
+    return true;
+  } catch (error) {
+    if (spiffeErrors.is(error, "SPIFFE_ID_INVALID")) return false;
+    throw error;
+  }
 }
 
 function readMapping(text: string, file: string, problems: string[]): Readonly<Record<string, unknown>> {

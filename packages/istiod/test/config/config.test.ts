@@ -172,7 +172,7 @@ describe("commands", () => {
 
 describe("MeshConfig", () => {
   test.each([
-    ["trustDomain: Not_Lower", 'mesh: trustDomain: "Not_Lower" is not a trust domain'],
+    ["trustDomain: a/b", 'mesh: trustDomain: "a/b" is not a trust domain'],
     ["rootNamespace: [a]", 'mesh: rootNamespace: ["a"] is not a namespace'],
     ["- a", "mesh is not a mapping of keys to values"],
     ["a: b: c", "mesh: Nested mappings are not allowed in compact mappings at line 1, column 4:"],

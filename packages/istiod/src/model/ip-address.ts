@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+import { isIPv4, isIPv6 } from "node:net";
+
+/**
+ * The 4 or 16 bytes of an IP address without zone.
+ * @returns undefined if the text is none.
+ */
+export function addressBytes(text: string): Uint8Array | undefined {
+  if (isIPv4(text)) return Uint8Array.from(text.split("."), Number);
+  if (!isIPv6(text) || text.includes("%")) return undefined;
+  const [head = "", tail] = text.split("::");
+  const left = groupsOf(head);
+  const right = groupsOf(tail ?? "");
+  const zeros = Array<number>(tail === undefined ? 0 : 8 - left.length - right.length).fill(0);
+  return Uint8Array.from([...left, ...zeros, ...right].flatMap((group) => [group >> 8, group & 0xff]));
+}
+
+/** 16-bit groups; a dotted address at the end counts as two. */
+function groupsOf(text: string): number[] {
+  if (text === "") return [];
+  return text.split(":").flatMap((part) => {
+    if (!part.includes(".")) return [Number.parseInt(part, 16)];
+    const [a = 0, b = 0, c = 0, d = 0] = part.split(".").map(Number);
+    return [(a << 8) | b, (c << 8) | d];
+  });
+}
+
+/** All addresses, or undefined if any is none: half of an object is worse than nothing. */
+export function allAddressBytes(texts: readonly string[]): Uint8Array[] | undefined {
+  const addresses = texts.map(addressBytes).filter((bytes) => bytes !== undefined);
+  return addresses.length === texts.length ? addresses : undefined;
+}
+
+/** The text of an address in its canonical form (RFC 5952 for IPv6). */
+export function addressText(bytes: Uint8Array): string {
+  if (bytes.length === 4) return bytes.join(".");
+  const groups = Array.from({ length: 8 }, (_, at) =>
+    (((bytes[2 * at] ?? 0) << 8) | (bytes[2 * at + 1] ?? 0)).toString(16),
+  );
+  return new URL(`http://[${groups.join(":")}]`).hostname.slice(1, -1);
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { ResourceInput } from "@ambientmesh/xds";
+import type { Collection } from "../collections/collection.ts";
+import type { OnFailure } from "../collections/derived-collection.ts";
+import { CollectionGraph } from "../collections/graph.ts";
+import { createMeshSources, type MeshSources } from "./mesh-sources.ts";
+import { derivePlaces } from "./place-collections.ts";
+import type { MeshFacts } from "./pod-workload.ts";
+import { deriveServices } from "./service-collections.ts";
+import { deriveWorkloads } from "./workload-collections.ts";
+
+/** What is the same for all objects. */
+export interface MeshModelOptions extends MeshFacts {
+  /** DNS domain of the cluster. */
+  readonly domain: string;
+  /** Where mesh-wide policies live. */
+  readonly rootNamespace: string;
+  /** Namespace of istiod; its label names the network of the cluster. */
+  readonly systemNamespace: string;
+}
+
+/** From Kubernetes objects to resources. Pure: no I/O, no time. */
+export interface MeshModel {
+  readonly graph: CollectionGraph;
+  readonly sources: MeshSources;
+  /** Resources of type istio.workload.Address: workloads and services. */
+  readonly addresses: Collection<ResourceInput>;
+}
+
+export function createMeshModel(options: MeshModelOptions, onFailure: OnFailure): MeshModel {
+  const { domain, systemNamespace } = options;
+  const mesh: MeshFacts = { clusterId: options.clusterId, trustDomain: options.trustDomain };
+  const graph = new CollectionGraph(onFailure);
+  const sources = createMeshSources(graph);
+  const places = derivePlaces(graph, sources, systemNamespace);
+  const services = deriveServices(graph, { sources, places, domain });
+  const policies = { reads: [], attachedTo: () => [] };
+  const workloads = deriveWorkloads(graph, { sources, places, services, policies, mesh });
+  return { graph, sources, addresses: graph.union("addresses", [workloads, services.resources]) };
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { AuthorizationPolicy, PeerAuthentication } from "@ambientmesh/api/istio";
+import type { EndpointSlice, Namespace, Node, Pod, Service } from "@ambientmesh/api/kubernetes";
+import type { SourceCollection } from "../collections/collection.ts";
+import type { CollectionGraph } from "../collections/graph.ts";
+
+/** Objects as the API server has them, keyed by "namespace/name" or name. */
+export interface MeshSources {
+  readonly namespaces: SourceCollection<Namespace>;
+  readonly nodes: SourceCollection<Node>;
+  readonly pods: SourceCollection<Pod>;
+  readonly services: SourceCollection<Service>;
+  readonly endpointSlices: SourceCollection<EndpointSlice>;
+  readonly authorizationPolicies: SourceCollection<AuthorizationPolicy>;
+  readonly peerAuthentications: SourceCollection<PeerAuthentication>;
+}
+
+export function createMeshSources(graph: CollectionGraph): MeshSources {
+  return {
+    namespaces: graph.source("namespaces"),
+    nodes: graph.source("nodes"),
+    pods: graph.source("pods"),
+    services: graph.source("services"),
+    endpointSlices: graph.source("endpointslices"),
+    authorizationPolicies: graph.source("authorizationpolicies"),
+    peerAuthentications: graph.source("peerauthentications"),
+  };
+}
