@@ -1,2 +1,3 @@
 // SPDX-License-Identifier: Apache-2.0
-export {};
+
+export { REASONS, flagOf, type Reason, type ResponseFlag } from "./reasons.ts";

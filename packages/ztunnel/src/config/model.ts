@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** Where a secret or a certificate comes from. Files are read again each time they are used. */
+export type TokenSource =
+  | { readonly kind: "file"; readonly path: string }
+  | { readonly kind: "inline"; readonly token: string };
+export type RootSource =
+  | { readonly kind: "file"; readonly path: string }
+  | { readonly kind: "inline"; readonly pem: string }
+  | { readonly kind: "system" };
+
+/** A gRPC service of the control plane. */
+export interface ControlPlaneConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly root: RootSource;
+  /** A second name that the server's certificate may carry. */
+  readonly altHostname: string | undefined;
+  /** Sent with every call. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+}
+
+export interface KeepaliveConfig {
+  readonly isEnabled: boolean;
+  readonly timeMs: number;
+  readonly intervalMs: number;
+  readonly retries: number;
+}
+
+/** Everything that ztunnel can be told. Frozen. */
+export interface ZtunnelConfig {
+  readonly proxyArgs: string;
+  /** Name of this node as workloads carry it; undefined: every workload counts as local. */
+  readonly localNode: string | undefined;
+  readonly network: string;
+  readonly clusterId: string;
+  readonly clusterDomain: string;
+  readonly instanceIp: string;
+  readonly podName: string | undefined;
+  readonly podNamespace: string | undefined;
+  readonly serviceAccount: string | undefined;
+  readonly trustDomain: string;
+  readonly xds: ControlPlaneConfig;
+  readonly ca: ControlPlaneConfig;
+  readonly token: TokenSource | undefined;
+  readonly secretTtlMs: number;
+  readonly crlPath: string | undefined;
+  readonly inpodUds: string;
+  readonly isPortReused: boolean;
+  readonly packetMark: number;
+  /** Whether the app sees the client's address: it must, it never does, or it does where that works. */
+  readonly originalSource: "required" | "never" | "auto";
+  readonly isIpv6Enabled: boolean;
+  readonly keepalive: KeepaliveConfig;
+  readonly poolMaxStreams: number;
+  readonly poolUnusedReleaseMs: number;
+  readonly windowSize: number;
+  readonly connectionWindowSize: number;
+  readonly frameSize: number;
+  readonly terminationDeadlineMs: number;
+  readonly isBaggageEnabled: boolean;
+  readonly isPolicyLoggedAsInfo: boolean;
+  readonly isLocalhostAppTunnel: boolean;
+  readonly preferredServiceNamespace: string | undefined;
+  readonly logFilter: string;
+  readonly logFormat: "plain" | "json";
+  readonly adminPort: number;
+  readonly statsPort: number;
+  readonly readinessPort: number;
+  readonly proxyMetadata: Readonly<Record<string, string>>;
+  /** Sent to the control plane beside the proxy metadata. */
+  readonly nodeMetadata: Readonly<Record<string, unknown>>;
+  /** What was asked for, or is on by default in Istio's ztunnel, but works differently here. */
+  readonly warnings: readonly string[];
+}
