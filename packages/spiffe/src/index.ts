@@ -39,6 +39,12 @@ export {
   type Priority,
   type SecretState,
 } from "./svid/certificate-source.ts";
+export {
+  SecretManager,
+  type IssueCertificate,
+  type SecretManagerDeps,
+  type SecretManagerOptions,
+} from "./secrets/secret-manager.ts";
 
 /** Mutual TLS. */
 export {
@@ -63,3 +69,5 @@ export {
 /** Revocation. */
 export { RevocationSet, type RevocationSource } from "./revocation/revocation-set.ts";
 export { parseRevocationLists, type RevocationList } from "./x509/crl.ts";
+export { CrlFile } from "./revocation/crl-file.ts";
+export { FileWatcher } from "./files/file-watcher.ts";

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { connect, createServer, type Server, type TLSSocket } from "node:tls";
 import { messageOf, systemClock, type Clock } from "@ambientmesh/core";
 import { spiffeErrors } from "../errors.ts";
-import { trustDomainOf, type SpiffeId } from "../id/spiffe-id.ts";
+import { trustDomainOf } from "../id/spiffe-id.ts";
 import type { RevocationSource } from "../revocation/revocation-set.ts";
 import type { Svid } from "../svid/svid.ts";
 import { clientTlsOptions, serverTlsOptions } from "./options.ts";
@@ -46,7 +46,7 @@ const refusal = (reason: HandshakeRefusalReason, message: string): Refusal => ({
 
 /** Runs one handshake on `raw` and gives up when the time is over, the caller withdraws or the socket closes; then `raw` is destroyed. */
 async function handshake(
-  raw: Socket,
+  raw: Duplex,
   options: HandshakeOptions,
   begin: (settle: (settled: Settled) => void) => void,
   judge: (socket: TLSSocket) => PeerVerdict,
@@ -103,15 +103,17 @@ class Acceptor {
     this.#server.on("tlsClientError", (error, socket) => this.#settle(socket, failure(error, socket)));
   }
 
-  accept(raw: Socket, settle: (settled: Settled) => void): void {
+  accept(raw: Duplex, settle: (settled: Settled) => void): void {
     this.#waiting.set(raw, settle);
     raw.once("close", () => this.#waiting.delete(raw));
     this.#server.emit("connection", raw);
   }
 
   #settle(socket: TLSSocket, settled: Settled): void {
-    // Node keeps the wrapped socket under this name and offers no other way back to it. Were it gone, nobody would be let in.
-    const raw: unknown = Reflect.get(socket, "_parent");
+    // Node keeps the wrapped socket under this name (other streams one step further) and offers no other way back to it.
+    // Were it gone, nobody would be let in.
+    const wrapped = Reflect.get(socket, "_parent") as { readonly stream?: unknown } | undefined;
+    const raw = this.#waiting.has(wrapped) ? wrapped : wrapped?.stream;
     const settle = this.#waiting.get(raw);
     this.#waiting.delete(raw);
     if (settle === undefined) socket.destroy();
@@ -135,7 +137,7 @@ function acceptorFor(svid: Svid, policy: TlsPolicy): Acceptor {
  * and adds its listeners before it awaits anything else.
  */
 export async function acceptTls(
-  raw: Socket,
+  raw: Duplex,
   svid: Svid,
   options: HandshakeOptions & { readonly trustDomain?: string } = {},
 ): Promise<HandshakeOutcome> {
@@ -154,9 +156,9 @@ export async function acceptTls(
  * `expectedIds` is refused with a reason before anything was sent to it. The caller owns the socket of an established connection.
  */
 export async function connectTls(
-  raw: Socket,
+  raw: Duplex,
   svid: Svid,
-  options: HandshakeOptions & { readonly expectedIds: readonly SpiffeId[] },
+  options: HandshakeOptions & { readonly expectedIds: readonly string[] },
 ): Promise<HandshakeOutcome> {
   const { expectedIds, policy = defaultTlsPolicy() } = options;
   const begin = (settle: (settled: Settled) => void): void => {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ConnectionOptions, TlsOptions } from "node:tls";
 import { spiffeErrors } from "../errors.ts";
-import type { SpiffeId } from "../id/spiffe-id.ts";
 import type { Svid } from "../svid/svid.ts";
 import { secureContextFor, secureContextOptions } from "./contexts.ts";
 import { defaultTlsPolicy, type TlsPolicy } from "./policy.ts";
@@ -30,7 +29,7 @@ export function serverTlsOptions(svid: Svid, options: { readonly policy?: TlsPol
  */
 export function clientTlsOptions(
   svid: Svid,
-  options: { readonly expectedIds: readonly SpiffeId[]; readonly policy?: TlsPolicy },
+  options: { readonly expectedIds: readonly string[]; readonly policy?: TlsPolicy },
 ): ConnectionOptions {
   const accepts = acceptIds(options.expectedIds);
   return {

@@ -78,7 +78,7 @@ export function acceptTrustDomain(trustDomain: string): (id: SpiffeId) => PeerVe
 }
 
 /** Lets in exactly these. */
-export function acceptIds(expectedIds: readonly SpiffeId[]): (id: SpiffeId) => PeerVerdict | undefined {
+export function acceptIds(expectedIds: readonly string[]): (id: SpiffeId) => PeerVerdict | undefined {
   return (id) =>
     expectedIds.includes(id)
       ? undefined
@@ -141,7 +141,7 @@ export function verifyClient(
 /** Whether the server at the other end of a connection is one of those that were meant. Host names play no part. */
 export function verifyServer(
   socket: TLSSocket,
-  options: { readonly expectedIds: readonly SpiffeId[]; readonly revocation?: RevocationCheck },
+  options: { readonly expectedIds: readonly string[]; readonly revocation?: RevocationCheck },
 ): PeerVerdict {
   return verify(socket, acceptIds(options.expectedIds), options.revocation);
 }

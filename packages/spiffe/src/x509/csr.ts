@@ -27,7 +27,7 @@ export interface CertificateRequest {
 export async function createCsr(options: {
   readonly id: SpiffeId;
   /** Default "ecdsa-p256". */
-  readonly keyType?: KeyType;
+  readonly keyType?: KeyType | undefined;
   /** Default: a new key. */
   readonly key?: KeyPair;
 }): Promise<CertificateRequest> {
