@@ -36,7 +36,7 @@ export interface Derivation<In, Out> {
    * What stands for an input whose derivation threw. Default: what it gave last, so that an object which
    * turned bad changes nothing and one that never was good gives nothing.
    */
-  readonly whenFailed?: (input: In, key: string) => Outputs<Out>;
+  readonly whenFailed?: (input: In, key: string, error: unknown) => Outputs<Out>;
 }
 
 /** Told of each derivation that threw. */
@@ -106,7 +106,7 @@ export class DerivedCollection<In, Out> extends Collection<Out> implements Watch
     } catch (error) {
       if (errors.is(error, "ISTIOD_UNDECLARED_READ")) throw error;
       this.#onFailure({ collection: this.name, key, error });
-      return whenFailed && new Map(whenFailed(input, key));
+      return whenFailed && new Map(whenFailed(input, key, error));
     }
   }
 

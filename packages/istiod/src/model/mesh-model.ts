@@ -6,6 +6,8 @@ import { CollectionGraph } from "../collections/graph.ts";
 import { createMeshSources, type MeshSources } from "./mesh-sources.ts";
 import { derivePlaces } from "./place-collections.ts";
 import type { MeshFacts } from "./pod-workload.ts";
+import { derivePolicies } from "./policy-collections.ts";
+import type { PolicyOutcome } from "./policy-outcome.ts";
 import { deriveServices } from "./service-collections.ts";
 import { deriveWorkloads } from "./workload-collections.ts";
 
@@ -17,6 +19,8 @@ export interface MeshModelOptions extends MeshFacts {
   readonly rootNamespace: string;
   /** Namespace of istiod; its label names the network of the cluster. */
   readonly systemNamespace: string;
+  /** Node proxies get policies that are annotated for a dry run; otherwise those are left out. */
+  readonly isDryRunSent: boolean;
 }
 
 /** From Kubernetes objects to resources. Pure: no I/O, no time. */
@@ -25,6 +29,10 @@ export interface MeshModel {
   readonly sources: MeshSources;
   /** Resources of type istio.workload.Address: workloads and services. */
   readonly addresses: Collection<ResourceInput>;
+  /** Resources of type istio.security.Authorization. */
+  readonly authorizations: Collection<ResourceInput>;
+  /** What becomes of each AuthorizationPolicy, by key. */
+  readonly policies: Collection<PolicyOutcome>;
 }
 
 export function createMeshModel(options: MeshModelOptions, onFailure: OnFailure): MeshModel {
@@ -34,7 +42,16 @@ export function createMeshModel(options: MeshModelOptions, onFailure: OnFailure)
   const sources = createMeshSources(graph);
   const places = derivePlaces(graph, sources, systemNamespace);
   const services = deriveServices(graph, { sources, places, domain });
-  const policies = { reads: [], attachedTo: () => [] };
-  const workloads = deriveWorkloads(graph, { sources, places, services, policies, mesh });
-  return { graph, sources, addresses: graph.union("addresses", [workloads, services.resources]) };
+  const policies = derivePolicies(graph, sources, {
+    rootNamespace: options.rootNamespace,
+    allowDryRun: options.isDryRunSent,
+  });
+  const workloads = deriveWorkloads(graph, { sources, places, services, policies: policies.attachment, mesh });
+  return {
+    graph,
+    sources,
+    addresses: graph.union("addresses", [workloads, services.resources]),
+    authorizations: policies.resources,
+    policies: policies.outcomes,
+  };
 }

@@ -13,10 +13,15 @@ export interface MeshSources {
   readonly endpointSlices: SourceCollection<EndpointSlice>;
   readonly authorizationPolicies: SourceCollection<AuthorizationPolicy>;
   readonly peerAuthentications: SourceCollection<PeerAuthentication>;
+  /** One item that is always there, for what exists once in a mesh. */
+  readonly mesh: SourceCollection<string>;
 }
 
 export function createMeshSources(graph: CollectionGraph): MeshSources {
+  const mesh = graph.source<string>("mesh");
+  mesh.set("mesh", "mesh");
   return {
+    mesh,
     namespaces: graph.source("namespaces"),
     nodes: graph.source("nodes"),
     pods: graph.source("pods"),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { fromBinary, toJson, type JsonValue } from "@bufbuild/protobuf";
 import type { KubernetesObject } from "@ambientmesh/api/kubernetes";
+import { AuthorizationSchema } from "@ambientmesh/api/security";
 import { AddressSchema } from "@ambientmesh/api/workload";
 import { objectKey } from "@ambientmesh/kube";
 import { parseAllDocuments } from "yaml";
@@ -25,6 +26,7 @@ export const OPTIONS: MeshModelOptions = {
   trustDomain: "cluster.local",
   rootNamespace: "istio-system",
   systemNamespace: "istio-system",
+  isDryRunSent: false,
 };
 
 /** The source collection that objects of a kind go to. */
@@ -80,4 +82,18 @@ function readable(json: JsonValue): JsonValue {
     typeof address === "string" ? textOf(address) : `${address.network ?? ""}/${textOf(address.address)}`,
   );
   return { ...rest, ...(texts && { addresses: texts }) };
+}
+
+/** The policies that clients get, as JSON, by name. */
+export function authorizationsOf(model: MeshModel): Record<string, JsonValue> {
+  const entries = [...model.authorizations.entries()].map(([name, { value }]): [string, JsonValue] => [
+    name,
+    toJson(AuthorizationSchema, fromBinary(AuthorizationSchema, value)),
+  ]);
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** Names of the policies attached to a workload. */
+export function policiesOf(model: MeshModel, uid: string): unknown {
+  return (addressesOf(model)[uid] as Record<string, JsonValue>)["authorizationPolicies"] ?? [];
 }
