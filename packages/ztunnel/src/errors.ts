@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { errorCatalogue, type ErrorCatalogue } from "@ambientmesh/core";
 
-const CODES = {} as const;
+const CODES = {
+  ZTUNNEL_CREDENTIALS: "The token or the root certificate for the control plane can't be read; it is tried again.",
+  ZTUNNEL_POD_START: "The proxy of a pod can't be started; it is tried again, other pods are not touched.",
+  ZTUNNEL_RESOURCE: "The control plane sent a workload, service or policy that can't be used; it is told why.",
+  ZTUNNEL_ZDS_MESSAGE: "The CNI agent sent a message that can't be read; the connection is made anew.",
+  ZTUNNEL_ZDS_NETNS: "The CNI agent sent a file descriptor that is no network namespace.",
+  ZTUNNEL_ZDS_PROTOCOL: "The CNI agent sent a message at a time it must not; the connection is made anew.",
+} as const;
 
 /** What ztunnel itself raises. How a connection ended is not an error but a reason ({@link REASONS}). */
 export const ztunnelErrors: ErrorCatalogue<keyof typeof CODES> = errorCatalogue(CODES);

@@ -123,8 +123,21 @@ function readIdentity(reader: ConfigReader, clusterIdOfMetadata: string | undefi
   };
 }
 
-function readCertificates(reader: ConfigReader): Pick<ZtunnelConfig, "secretTtlMs" | "crlPath"> {
+function readCertificates(
+  reader: ConfigReader,
+): Pick<ZtunnelConfig, "secretTtlMs" | "crlPath" | "compliance" | "isTls12Enabled"> {
   return {
+    compliance: reader.oneOf({
+      name: "COMPLIANCE_POLICY",
+      default: undefined,
+      values: ["pqc"],
+      description: "`pqc` restricts the key exchange of tunnels to the post-quantum hybrid X25519MLKEM768.",
+    }),
+    isTls12Enabled: reader.boolean({
+      name: "TLS12_ENABLED",
+      default: false,
+      description: "Allows TLS 1.2 besides 1.3.",
+    }),
     secretTtlMs: reader.durationMs({
       name: "SECRET_TTL",
       default: 86_400_000,

@@ -69,6 +69,11 @@ function readKeepalive(reader: ConfigReader): ZtunnelConfig["keepalive"] {
       max: 127,
       description: "Unanswered probes before a connection is given up.",
     }),
+    isUserTimeoutEnabled: reader.boolean({
+      name: "USER_TIMEOUT_ENABLED",
+      default: false,
+      description: "Also give up a connection whose sent data stays unacknowledged for as long.",
+    }),
   };
 }
 

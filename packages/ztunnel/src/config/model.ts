@@ -25,6 +25,8 @@ export interface KeepaliveConfig {
   readonly timeMs: number;
   readonly intervalMs: number;
   readonly retries: number;
+  /** TCP_USER_TIMEOUT: sent data that stays unacknowledged as long as keepalive would take ends a connection. */
+  readonly isUserTimeoutEnabled: boolean;
 }
 
 /** Everything that ztunnel can be told. Frozen. */
@@ -45,6 +47,9 @@ export interface ZtunnelConfig {
   readonly token: TokenSource | undefined;
   readonly secretTtlMs: number;
   readonly crlPath: string | undefined;
+  /** "pqc": tunnels use the post-quantum hybrid key exchange and nothing else. */
+  readonly compliance: "pqc" | undefined;
+  readonly isTls12Enabled: boolean;
   readonly inpodUds: string;
   readonly isPortReused: boolean;
   readonly packetMark: number;

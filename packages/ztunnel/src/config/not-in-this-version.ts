@@ -17,8 +17,6 @@ export function refuseUnsupported(reader: ConfigReader): void {
     ["XDS_ON_DEMAND", "on-demand discovery", "Fetch workloads only when they are called; not in this version."],
     ["FAKE_CA", "a CA for tests", "Certificates without a CA, for tests; not in this version."],
     ["UNSTABLE_ENABLE_SOCKS5", "the SOCKS5 listener", "SOCKS5 on port 15080; not in this version."],
-    ["TLS12_ENABLED", "TLS 1.2", "Allow TLS 1.2; not in this version, tunnels are TLS 1.3 only."],
-    ["USER_TIMEOUT_ENABLED", "TCP_USER_TIMEOUT", "Limit unacknowledged data in time; not in this version."],
   ] as const;
   for (const [name, text, description] of flags)
     refuse(name, text, reader.boolean({ name, default: false, description }));
@@ -26,7 +24,6 @@ export function refuseUnsupported(reader: ConfigReader): void {
     ["LOCAL_XDS_PATH", "a local configuration", "Workloads, services and policies from a file; not in this version."],
     ["LOCAL_XDS", "a local configuration", "The same as text; not in this version."],
     ["PROXY_WORKLOAD_INFO", "dedicated mode", "The workload of dedicated mode; not in this version."],
-    ["COMPLIANCE_POLICY", "a compliance policy", "Restrict cryptography (`pqc`); not in this version."],
   ] as const;
   for (const [name, text, description] of texts) {
     refuse(name, text, (reader.string({ name, default: undefined, description }) ?? "") !== "");

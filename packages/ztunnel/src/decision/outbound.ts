@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { PORTS } from "@ambientmesh/api";
+import type { SpiffeId } from "@ambientmesh/spiffe";
 import { formatSocketAddress, isLoopback, type Ip, type SocketAddress } from "../net/address.ts";
 import { refuse, type Refusal } from "../reasons.ts";
 import type { GatewayAddress, Service, Workload } from "../state/model.ts";
@@ -37,7 +38,7 @@ export type OutboundPlan =
       /** A port alone: with the address that the target's name resolves to. */
       readonly authority: string | { readonly port: number };
       /** The server must present one of these. */
-      readonly expected: readonly string[];
+      readonly expected: readonly SpiffeId[];
       readonly via: "direct" | "service-waypoint" | "workload-waypoint";
     } & NextHop)
   /** A tunnel to the network's gateway, and inside it one to the destination. */
@@ -46,8 +47,8 @@ export type OutboundPlan =
       readonly target: Target;
       /** Of both tunnels: the far side chooses the endpoint. */
       readonly authority: string;
-      readonly expected: readonly string[];
-      readonly innerExpected: readonly string[];
+      readonly expected: readonly SpiffeId[];
+      readonly innerExpected: readonly SpiffeId[];
     } & NextHop)
   | Refusal;
 
@@ -146,7 +147,7 @@ function viaNetworkGateway(context: DecisionContext, request: OutboundRequest, u
     target,
     authority: `${service.hostname}:${destination.port}`,
     expected: expectedIdentities(hop),
-    innerExpected: service.subjectAltNames.filter((name) => name.startsWith("spiffe://")),
+    innerExpected: service.identities,
     workload: hop.workload,
     service,
   };

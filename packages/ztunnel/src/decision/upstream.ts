@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { SpiffeId } from "@ambientmesh/spiffe";
 import { familyOf, type Ip, type SocketAddress } from "../net/address.ts";
 import type { NetworkAddress, Service, ServiceEntry, Workload } from "../state/model.ts";
 import type { DecisionContext } from "./context.ts";
@@ -80,7 +81,6 @@ export function targetOf({ workload, service }: Upstream, wanted: Ip, port: numb
 }
 
 /** The identities a server may present: those the service lists, and the workload's own. */
-export function expectedIdentities({ workload, service }: Upstream): readonly string[] {
-  const listed = service?.subjectAltNames.filter((name) => name.startsWith("spiffe://")) ?? [];
-  return [...new Set([...listed, workload.identity])];
+export function expectedIdentities({ workload, service }: Upstream): readonly SpiffeId[] {
+  return [...new Set([...(service?.identities ?? []), workload.identity])];
 }

@@ -4,6 +4,7 @@ import type {
   Service as ServiceProto,
   WeightedWaypoint as WeightedProto,
 } from "@ambientmesh/api/workload";
+import { isSpiffeId } from "@ambientmesh/spiffe";
 import { familyOf } from "../net/address.ts";
 import {
   decoded,
@@ -42,6 +43,7 @@ function serviceOf(proto: ServiceProto): Service {
     cidrVips: addresses.filter((address) => !isExact(address)),
     ports: portMapOf("ports", proto.ports),
     subjectAltNames: proto.subjectAltNames,
+    identities: proto.subjectAltNames.filter(isSpiffeId),
     waypoint: optionalGatewayOf("waypoint", proto.waypoint),
     weightedWaypoints: proto.weightedWaypoints.map(weightedOf),
     loadBalancer: proto.loadBalancing && balancerOf(proto.loadBalancing),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DEFAULTS } from "@ambientmesh/api";
 import type { ApplicationTunnel as TunnelProto, Workload as WorkloadProto } from "@ambientmesh/api/workload";
+import { messageOf } from "@ambientmesh/core";
+import { formatSpiffeId, type SpiffeId } from "@ambientmesh/spiffe";
 import { ipFromBytes, type Ip } from "../net/address.ts";
 import { decoded, enumOf, optionalGatewayOf, portMapOf, portOf, Undecodable, type Decoded } from "./decoded.ts";
 import type { ApplicationTunnel, PortMap, Workload, WorkloadProtocol, WorkloadType } from "./model.ts";
@@ -32,7 +34,7 @@ function workloadOf(proto: WorkloadProto): Workload {
     protocol: enumOf("tunnelProtocol", proto.tunnelProtocol, PROTOCOLS),
     trustDomain,
     serviceAccount,
-    identity: `spiffe://${trustDomain}/ns/${proto.namespace}/sa/${serviceAccount}`,
+    identity: identityOf({ trustDomain, namespace: proto.namespace, serviceAccount }),
     node: proto.node,
     nativeTunnel: proto.nativeTunnel,
     workloadName: proto.workloadName,
@@ -53,6 +55,14 @@ function workloadOf(proto: WorkloadProto): Workload {
     authorizationPolicies: proto.authorizationPolicies,
     services: servicesOf(proto.services),
   };
+}
+
+function identityOf(parts: Parameters<typeof formatSpiffeId>[0]): SpiffeId {
+  try {
+    return formatSpiffeId(parts);
+  } catch (error) {
+    throw new Undecodable(`no identity can be made of it: ${messageOf(error)}`);
+  }
 }
 
 function addressOf(bytes: Uint8Array): Ip {

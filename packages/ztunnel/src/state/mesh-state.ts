@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Change, Clock } from "@ambientmesh/core";
 import { Listeners } from "./listeners.ts";
-import { serviceKey, type NetworkAddress, type Service, type ServiceEntry, type Workload } from "./model.ts";
-import { PolicyStore } from "./policy-store.ts";
+import type { NetworkAddress, Service, ServiceEntry, Workload } from "./model.ts";
+import { PolicyStore, type PolicyResource } from "./policy-store.ts";
 import { ServiceStore } from "./service-store.ts";
 import { WorkloadStore, type LocalWorkloadName } from "./workload-store.ts";
 
@@ -65,9 +65,9 @@ export class MeshState {
     if (changes.length > 0) this.#workloadListeners.emit(changes);
   }
 
-  /** Applies a batch of policies by resource name. */
-  applyPolicies(...batch: Parameters<PolicyStore["apply"]>): void {
-    this.policies.apply(...batch);
+  /** Applies a batch of policies; `removed` holds their names. */
+  applyPolicies(updated: Iterable<PolicyResource>, removed: Iterable<string>): void {
+    this.policies.apply(updated, removed);
     this.#policyListeners.emit();
   }
 
@@ -120,9 +120,4 @@ export class MeshState {
     for (const key of change?.before?.services.keys() ?? []) this.services.deleteEndpoint(key, uid);
     return change;
   }
-}
-
-/** The name under which a resource is known to the control plane. */
-export function resourceName(resource: AddressResource): string {
-  return resource.kind === "service" ? serviceKey(resource.service) : resource.workload.uid;
 }

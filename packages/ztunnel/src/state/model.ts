@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { SpiffeId } from "@ambientmesh/spiffe";
 import type { Ip } from "../net/address.ts";
 
 /** An address within a network; two networks may use the same addresses. */
@@ -63,7 +64,7 @@ export interface Workload {
   readonly trustDomain: string;
   readonly serviceAccount: string;
   /** `spiffe://<trust domain>/ns/<namespace>/sa/<service account>`. */
-  readonly identity: string;
+  readonly identity: SpiffeId;
   readonly node: string;
   readonly nativeTunnel: boolean;
   readonly workloadName: string;
@@ -104,6 +105,8 @@ export interface Service {
   readonly cidrVips: readonly NetworkCidr[];
   readonly ports: PortMap;
   readonly subjectAltNames: readonly string[];
+  /** Those of the names that are identities; the others can't be checked and are left out. */
+  readonly identities: readonly SpiffeId[];
   readonly waypoint: GatewayAddress | undefined;
   readonly weightedWaypoints: readonly WeightedWaypoint[];
   readonly loadBalancer: LoadBalancer | undefined;

@@ -51,6 +51,7 @@ describe("a workload", () => {
 
   test.each<[string, MessageInitShape<typeof WorkloadSchema>, string]>([
     ["no uid", { uid: "" }, "uid is empty"],
+    ["a name that is none", { namespace: "a/b" }, expect.stringMatching(/^no identity can be made of it: .*a\/b/)],
     ["an address of 5 bytes", { addresses: [new Uint8Array(5)] }, "an address has 5 bytes, not 4 or 16"],
     ["an old tunnel protocol", { tunnelProtocol: 2 }, "tunnelProtocol 2 is not known"],
     ["an unknown status", { status: unlisted(7) }, "status 7 is not known"],

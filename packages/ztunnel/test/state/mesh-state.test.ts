@@ -1,26 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+import { create } from "@bufbuild/protobuf";
+import { AuthorizationSchema } from "@ambientmesh/api/security";
+import { compileAuthorization } from "@ambientmesh/authz";
+import { FakeClock } from "@ambientmesh/testkit";
 import { describe, expect, it } from "vitest";
-import { systemClock, type Clock } from "@ambientmesh/core";
 import { MeshState } from "../../src/state/mesh-state.ts";
 import { resourceOf, service, stateOf, workload } from "../fixtures.ts";
 
 const web = workload("web", ["10.0.0.1"]);
 const name = { name: "web", namespace: "default", serviceAccount: "web" };
-
-/** A clock whose timers fire when the test says so. */
-function manualClock(): Clock & { fire: () => void; pending: () => number } {
-  const timers = new Set<() => void>();
-  return {
-    ...systemClock,
-    setTimer(_delayMs, callback) {
-      timers.add(callback);
-      const cancel = (): void => void timers.delete(callback);
-      return { cancel, [Symbol.dispose]: cancel };
-    },
-    fire: () => timers.forEach((callback) => callback()),
-    pending: () => timers.size,
-  };
-}
 
 describe("waiting for the pod's workload", () => {
   it("ends at once if it is known", async () => {
@@ -28,29 +16,29 @@ describe("waiting for the pod's workload", () => {
   });
 
   it("ends when it arrives, and leaves no timer behind", async () => {
-    const clock = manualClock();
+    const clock = new FakeClock();
     const state = new MeshState({ clock }, { localNode: "node-a" });
     const waiting = [state.waitForLocal(name, 5000), state.waitForLocal(name, 5000)];
     state.applyAddresses([resourceOf(workload("other", ["10.0.0.2"]))], []);
     state.applyAddresses([resourceOf(web)], []);
     expect(await Promise.all(waiting)).toEqual([web, web]);
-    expect(clock.pending()).toBe(0);
+    expect(clock.timerCount).toBe(0);
   });
 
   it("ends empty-handed after its time", async () => {
-    const clock = manualClock();
+    const clock = new FakeClock();
     const waiting = new MeshState({ clock }, { localNode: "node-a" }).waitForLocal(name, 5000);
-    clock.fire();
+    clock.advance(5000);
     expect(await waiting).toBeUndefined();
   });
 
   it("ends empty-handed when the connection is gone", async () => {
-    const clock = manualClock();
+    const clock = new FakeClock();
     const abort = new AbortController();
     const waiting = new MeshState({ clock }, { localNode: "node-a" }).waitForLocal(name, 5000, abort.signal);
     abort.abort();
     expect(await waiting).toBeUndefined();
-    expect(clock.pending()).toBe(0);
+    expect(clock.timerCount).toBe(0);
     expect(await stateOf().waitForLocal(name, 5000, abort.signal)).toBeUndefined();
   });
 });
@@ -96,9 +84,10 @@ describe("a batch", () => {
 
   it("of policies is told", () => {
     const state = stateOf();
+    const source = create(AuthorizationSchema, { name: "p", namespace: "ns" });
     let told = 0;
     const listener = state.onPolicies(() => told++);
-    state.applyPolicies([["ns/p", { name: "p", namespace: "ns", scope: "Global" }]], []);
+    state.applyPolicies([{ policy: compileAuthorization(source).policy, source }], []);
     listener[Symbol.dispose]();
     state.applyPolicies([], ["ns/p"]);
     expect([told, state.policies.size]).toEqual([1, 0]);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { AuthorizationSchema } from "@ambientmesh/api/security";
+import { compileAuthorization, connectionFacts } from "@ambientmesh/authz";
 import { describe, expect, it, test } from "vitest";
-import { PolicyStore, type IndexedPolicy } from "../../src/state/policy-store.ts";
+import { PolicyStore, type PolicyResource } from "../../src/state/policy-store.ts";
 import { serviceKey } from "../../src/state/model.ts";
 import { partOf, resourceOf, service, stateOf, workload } from "../fixtures.ts";
 
@@ -33,7 +36,7 @@ describe("workloads", () => {
   });
 
   it("of an address rank: pod with HBONE, pod, HBONE, other", () => {
-    const entry = (uid: string, tunnelProtocol: 0 | 1) => workload(uid, ["10.0.0.1"], { uid, tunnelProtocol });
+    const entry = (uid: string, tunnelProtocol: 0 | 1) => workload("web", ["10.0.0.1"], { uid, tunnelProtocol });
     const all = [
       entry("c//Entry/d/other", 0),
       entry("c//Entry/d/hbone", 1),
@@ -183,41 +186,39 @@ describe("endpoints", () => {
 });
 
 describe("policies", () => {
-  const policy = (name: string, scope: IndexedPolicy["scope"], namespace = "default"): [string, IndexedPolicy] => [
-    `${namespace}/${name}`,
-    { name, namespace, scope },
-  ];
-  const names = (store: PolicyStore, selected: string[] = [], namespace = "default"): string[] =>
-    [...store.of({ namespace, authorizationPolicies: selected })].map(({ name }) => name);
+  const policy = (name: string, rest: MessageInitShape<typeof AuthorizationSchema> = {}): PolicyResource => {
+    const source = create(AuthorizationSchema, { name, namespace: "default", action: 1, groups: [{}], ...rest });
+    return { policy: compileAuthorization(source).policy, source };
+  };
+  const facts = connectionFacts({ sourceIp: "10.0.0.9", destinationIp: "10.0.0.1", destinationPort: 80 });
+  const denier = (store: PolicyStore, authorizationPolicies: string[] = [], namespace = "default"): unknown => {
+    const { reason } = store.judge(workload("web", [], { authorizationPolicies, namespace }), facts);
+    return reason.kind === "denied" ? reason.policy : undefined;
+  };
 
-  it("apply globally, by namespace, or to those that name them, once each", () => {
+  it("apply by scope, and are forgotten by name", () => {
     const store = new PolicyStore();
-    store.apply(
-      [
-        policy("global", "Global", "root"),
-        policy("here", "Namespace"),
-        policy("there", "Namespace", "far"),
-        policy("selected", "WorkloadSelector"),
-        policy("unselected", "WorkloadSelector"),
-      ],
-      [],
-    );
-    expect(names(store, ["default/selected", "default/unknown", "default/here", "root/global"])).toEqual([
-      "global",
-      "here",
-      "selected",
+    store.apply([policy("here", { scope: 1 }), policy("chosen", { scope: 2 })], []);
+    expect([store.size, store.has("default/here"), [...store.all()].map(({ name }) => name)]).toEqual([
+      2,
+      true,
+      ["here", "chosen"],
     ]);
-    expect(names(store, [], "far")).toEqual(["global", "there"]);
+    expect(denier(store)).toBe("default/here");
+    expect(denier(store, [], "far")).toBeUndefined();
+    expect(denier(store, ["default/chosen"], "far")).toBe("default/chosen");
+    expect(store.missing(workload("web", [], { authorizationPolicies: ["default/gone"] }))).toEqual(["default/gone"]);
+    store.apply([], ["default/here"]);
+    expect(denier(store)).toBeUndefined();
+    expect(store.size).toBe(1);
   });
 
-  it("are replaced and removed in every index", () => {
+  it("are replaced", () => {
     const store = new PolicyStore();
-    store.apply([policy("p", "Global")], []);
-    store.apply([policy("p", "Namespace")], []);
-    expect(names(store, [], "far")).toEqual([]);
-    expect(names(store)).toEqual(["p"]);
-    store.apply([], ["default/p", "default/unknown"]);
-    expect(names(store)).toEqual([]);
-    expect(store.size).toBe(0);
+    store.apply([policy("p", { scope: 0 })], []);
+    expect(denier(store, [], "far")).toBe("default/p");
+    store.apply([policy("p", { scope: 1 })], ["default/p"]);
+    expect(denier(store, [], "far")).toBeUndefined();
+    expect(denier(store)).toBe("default/p");
   });
 });
