@@ -5,6 +5,7 @@ import type { ConfigReader } from "@ambientmesh/core";
 const SECOND_MS = 1000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
+const KEY_TYPES = { "2048": "rsa-2048", "4096": "rsa-4096" } as const;
 
 /** Settings from environment variables, named as in Istio. */
 export interface Environment {
@@ -37,7 +38,7 @@ export interface Environment {
     readonly maxTtlMs: number;
     readonly rootDirectory: string;
     readonly selfSignedTtlMs: number;
-    readonly selfSignedRsaBits: number;
+    readonly selfSignedKeyType: "rsa-2048" | "rsa-4096";
     readonly selfSignedCheckIntervalMs: number;
     readonly selfSignedGracePercent: number;
     readonly rootConfigMap: string;
@@ -204,18 +205,41 @@ function readCertificates(reader: ConfigReader): Environment["certificates"] {
       description:
         "Folder of a plugged-in CA (ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem); without those files istiod makes its own root.",
     }),
+    ...readSelfSigned(reader),
+    rootConfigMap: reader.string({
+      name: "PILOT_CA_CERT_CONFIGMAP",
+      default: DEFAULTS.ROOT_CERT_CONFIGMAP,
+      description: "Name of the ConfigMap that carries the root certificate in every namespace.",
+    }),
+    customHosts: reader.list({
+      name: "ISTIOD_CUSTOM_HOST",
+      default: [],
+      description: "Further host names in the serving certificate.",
+    }),
+  };
+}
+
+type SelfSigned = Pick<
+  Environment["certificates"],
+  "selfSignedTtlMs" | "selfSignedKeyType" | "selfSignedCheckIntervalMs" | "selfSignedGracePercent"
+>;
+
+function readSelfSigned(reader: ConfigReader): SelfSigned {
+  return {
     selfSignedTtlMs: reader.durationMs({
       name: "CITADEL_SELF_SIGNED_CA_CERT_TTL",
       default: 3650 * DAY_MS,
       description: "Lifetime of the self-made root.",
     }),
-    selfSignedRsaBits: reader.integer({
-      name: "CITADEL_SELF_SIGNED_CA_RSA_KEY_SIZE",
-      default: 2048,
-      min: 2048,
-      max: 8192,
-      description: "Size of the self-made root's RSA key in bits.",
-    }),
+    selfSignedKeyType:
+      KEY_TYPES[
+        reader.oneOf({
+          name: "CITADEL_SELF_SIGNED_CA_RSA_KEY_SIZE",
+          values: ["2048", "4096"],
+          default: "2048",
+          description: "Size of the self-made root's RSA key in bits.",
+        })
+      ],
     selfSignedCheckIntervalMs: reader.durationMs({
       name: "CITADEL_SELF_SIGNED_ROOT_CERT_CHECK_INTERVAL",
       default: HOUR_MS,
@@ -227,16 +251,6 @@ function readCertificates(reader: ConfigReader): Environment["certificates"] {
       min: 0,
       max: 100,
       description: "Share of the root's lifetime at its end in which it is renewed, in percent; 0 never renews.",
-    }),
-    rootConfigMap: reader.string({
-      name: "PILOT_CA_CERT_CONFIGMAP",
-      default: DEFAULTS.ROOT_CERT_CONFIGMAP,
-      description: "Name of the ConfigMap that carries the root certificate in every namespace.",
-    }),
-    customHosts: reader.list({
-      name: "ISTIOD_CUSTOM_HOST",
-      default: [],
-      description: "Further host names in the serving certificate.",
     }),
   };
 }

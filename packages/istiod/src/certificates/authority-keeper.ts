@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+import { CertificateAuthority, type AuthorityMaterial, type IssuingPolicy } from "@ambientmesh/ca";
+import { toMeshError, type Clock, type GaugeSeries, type Logger, type Metrics } from "@ambientmesh/core";
+
+/** Gives the material that the authority should have now. */
+export type ObtainAuthority = (signal?: AbortSignal) => Promise<AuthorityMaterial>;
+
+export interface AuthorityKeeperDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly obtain: ObtainAuthority;
+}
+
+export interface AuthorityKeeperOptions {
+  readonly policy: IssuingPolicy;
+  /** How often the material is looked at again, ±10 % so that replicas don't do it together. */
+  readonly checkIntervalMs: number;
+}
+
+/** The authority in use. It follows its material; what can't be read or used leaves the one before in place. */
+export class AuthorityKeeper {
+  readonly authority: CertificateAuthority;
+  readonly #deps: AuthorityKeeperDeps;
+  readonly #options: AuthorityKeeperOptions;
+  readonly #listeners = new Set<() => void>();
+  readonly #expiry: { readonly timestamp: GaugeSeries; readonly seconds: GaugeSeries }[];
+
+  private constructor(deps: AuthorityKeeperDeps, options: AuthorityKeeperOptions, material: AuthorityMaterial) {
+    this.#deps = deps;
+    this.#options = options;
+    this.authority = new CertificateAuthority(material, { clock: deps.clock, policy: options.policy });
+    this.#expiry = ["root_cert", "cert_chain"].map((what) => ({
+      timestamp: deps.metrics
+        .gauge({ name: `citadel_server_${what}_expiry_timestamp`, help: "When it expires, in seconds since 1970." })
+        .with({}),
+      seconds: deps.metrics
+        .gauge({ name: `citadel_server_${what}_expiry_seconds`, help: "Seconds until it expires." })
+        .with({}),
+    }));
+    this.#tellExpiry();
+  }
+
+  /** @throws what obtaining the first material throws: without an authority there is nothing to serve. */
+  static async create(
+    deps: AuthorityKeeperDeps,
+    options: AuthorityKeeperOptions,
+    signal?: AbortSignal,
+  ): Promise<AuthorityKeeper> {
+    return new AuthorityKeeper(deps, options, await deps.obtain(signal));
+  }
+
+  /** Calls back when certificates or roots of the authority have changed. */
+  subscribe(changed: () => void): Disposable {
+    this.#listeners.add(changed);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(changed) };
+  }
+
+  /** Looks at the material again. Never rejects. */
+  async refresh(signal?: AbortSignal): Promise<void> {
+    const { logger, obtain } = this.#deps;
+    try {
+      const material = await obtain(signal);
+      if (!isSameMaterial(material, this.authority.material)) {
+        this.authority.replace(material);
+        logger.info("certificate authority changed", { serialNumber: this.authority.certificate.serialNumber });
+        for (const listener of this.#listeners) listener();
+      }
+    } catch (error) {
+      if (signal?.aborted) return;
+      logger.error("certificate authority can't be refreshed, the one in use stays", { error: toMeshError(error) });
+    }
+    this.#tellExpiry();
+  }
+
+  /** Refreshes again and again until `signal` aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#deps;
+    const { checkIntervalMs } = this.#options;
+    while (!signal.aborted) {
+      await clock.sleep(checkIntervalMs * (0.9 + 0.2 * Math.random()), signal);
+      await this.refresh(signal);
+    }
+  }
+
+  #tellExpiry(): void {
+    const { trustBundle, certificate } = this.authority;
+    const roots = Math.min(...trustBundle.roots.map(({ notAfterMs }) => notAfterMs));
+    for (const [at, notAfterMs] of [roots, certificate.notAfterMs].entries()) {
+      this.#expiry[at]?.timestamp.set(notAfterMs / 1000);
+      this.#expiry[at]?.seconds.set((notAfterMs - this.#deps.clock.now()) / 1000);
+    }
+  }
+}
+
+function isSameMaterial(a: AuthorityMaterial, b: AuthorityMaterial): boolean {
+  return (
+    a.certificatePem === b.certificatePem &&
+    a.privateKeyPem === b.privateKeyPem &&
+    a.chainPem === b.chainPem &&
+    a.rootsPem === b.rootsPem
+  );
+}
