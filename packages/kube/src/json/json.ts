@@ -28,6 +28,12 @@ export function jsonAt(value: Json | undefined, ...path: readonly (string | numb
   return current;
 }
 
+/** A value as text: scalars as they are, lists and objects as JSON, `otherwise` for null and nothing. */
+export function jsonText(value: Json | undefined, otherwise = ""): string {
+  if (value === undefined || value === null) return otherwise;
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
 /** Structural equality of JSON values. The order of keys does not matter. */
 export function jsonEqual(a: Json | undefined, b: Json | undefined): boolean {
   if (a === b) return true;

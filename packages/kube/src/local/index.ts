@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+/** A Kubernetes API server in memory, for local mode, offline use and tests. */
+export { createLocalKube, type LocalKube, type LocalKubeDeps, type LocalKubeOptions } from "./local-kube.ts";
+export type { ListenOptions, ListenTarget } from "./http/listeners.ts";
+export type { AdmissionHook, AdmissionOutcome, AdmissionRequest, UserInfo } from "./objects/scope.ts";
+export type { StaticToken } from "./tokens/authenticator.ts";
+export type { Column, KindDefinition, KindStrategy, KindVersion } from "./kinds/kind.ts";
+export type { ServedKind } from "./kinds/kind-registry.ts";
+export type { Schema, SchemaType } from "./schema/schema.ts";
