@@ -7,6 +7,8 @@ export interface AdminRequest {
   readonly path: string;
   readonly query: URLSearchParams;
   readonly headers: IncomingHttpHeaders;
+  /** IP address of the client; IPv4 may be mapped into IPv6. */
+  readonly remoteAddress: string;
   /** At most 64 KiB. */
   readonly body: string;
   /** Aborts when the client is gone or the server closes. */

@@ -168,6 +168,8 @@ class Server implements AdminServer {
       path: pathname,
       query: searchParams,
       headers: request.headers,
+      // Of the socket: what headers say of forwarded clients is not believed.
+      remoteAddress: request.socket.remoteAddress ?? "",
       body: typeof request.body === "string" ? request.body : "",
       signal: AbortSignal.any([gone.signal, this.#closing.signal]),
     });

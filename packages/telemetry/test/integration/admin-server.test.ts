@@ -51,6 +51,20 @@ const echo: AdminRoute = {
   handle: ({ body, query }) => ({ body: `${query.get("q") ?? ""}${body}` }),
 };
 
+describe("a request", () => {
+  it("tells where it really comes from", async () => {
+    const who: AdminRoute = {
+      path: "/who",
+      methods: ["GET"],
+      description: "who",
+      handle: (r) => ({ body: r.remoteAddress }),
+    };
+    await using server = await started([who]);
+    const answer = await ask(`${server.url}/who`, "GET", { "x-forwarded-for": "192.0.2.1" });
+    expect(answer.body.toString()).toBe("127.0.0.1");
+  });
+});
+
 describe("metrics", () => {
   const metrics = createMetrics();
   metrics.counter({ name: "c_total", help: "C" }).with({}).add(2);
