@@ -5,3 +5,18 @@ export { FakeClock } from "./clock/fake-clock.ts";
 /** Certificates. */
 export { createTestAuthority, testSvid, type TestAuthority } from "./certificates/test-authority.ts";
 export { NAME_TAG, deviantCertificate, type Deviation, type TlsFiles } from "./certificates/deviant-certificate.ts";
+
+/** Networks of namespaces. */
+export {
+  buildNetwork,
+  canUseNetns,
+  networkErrors,
+  startCapture,
+  type Capture,
+  type CaptureOptions,
+  type NetworkSpec,
+  type TestHost,
+  type TestNetwork,
+  type TestNode,
+  type TestPod,
+} from "./netns/index.ts";

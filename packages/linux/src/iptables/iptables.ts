@@ -35,19 +35,32 @@ export async function detectIptables(signal?: AbortSignal): Promise<readonly Ipt
 
 /**
  * The build to use in a namespace: the one whose rules are there already, since mixing variants makes packets pass both;
- * otherwise the first.
- * @throws MeshError LINUX_TOOL_MISSING if none is installed
+ * otherwise the first that works (an ordinary user's namespace, for example, has no legacy tables).
+ * @throws MeshError LINUX_TOOL_MISSING if none is installed; if none works, what the first one said
  */
 export async function chooseIptables(options: RulesOptions = {}): Promise<IptablesTool> {
-  const tools = await detectIptables(options.signal);
-  for (const tool of tools) {
-    for (const version of [4, 6] as const) {
-      if (/^-A /m.test(await saveIptables(tool, version, options))) return tool;
+  const usable: IptablesTool[] = [];
+  const problems: unknown[] = [];
+  for (const tool of await detectIptables(options.signal)) {
+    try {
+      if (await hasRules(tool, options)) return tool;
+      usable.push(tool);
+    } catch (error) {
+      if (!linuxErrors.is(error)) throw error;
+      problems.push(error);
     }
   }
-  const [first] = tools;
+  const [first] = usable;
   if (first) return first;
-  throw linuxErrors.create("LINUX_TOOL_MISSING", "iptables is not installed", { details: { tool: "iptables" } });
+  throw (
+    problems[0] ??
+    linuxErrors.create("LINUX_TOOL_MISSING", "iptables is not installed", { details: { tool: "iptables" } })
+  );
+}
+
+async function hasRules(tool: IptablesTool, options: RulesOptions): Promise<boolean> {
+  const saved = [await saveIptables(tool, 4, options), await saveIptables(tool, 6, options)];
+  return saved.some((rules) => /^-A /m.test(rules));
 }
 
 /**

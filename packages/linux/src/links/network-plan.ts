@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { randomInt } from "node:crypto";
 import { isIPv6 } from "node:net";
 import { linuxErrors } from "../errors.ts";
 import type { NetnsRef } from "../netns/netns.ts";
@@ -42,6 +43,9 @@ export interface RuleSpec {
 
 const MAX_PARALLEL = 8;
 const FIRST_INHERITED_FD = 3;
+// Far above what the kernel gives out by itself, and wide enough that two of a namespace never meet.
+const MIN_HIGH_INDEX = 2 ** 20;
+const MAX_HIGH_INDEX = 2 ** 30;
 const INTERFACE_NAME = /^(?!\.{1,2}$)[^\s/:]{1,15}$/;
 
 /** Lines for ip(8), by the namespace they are for. */
@@ -71,10 +75,15 @@ export class NetworkPlan {
     return this.#configure(link);
   }
 
-  /** A pair of connected interfaces, both up, in the same or in two namespaces. */
+  /**
+   * A pair of connected interfaces, both up, in the same or in two namespaces. The first gets a high interface index:
+   * where the two happen to have equal ones, the kernel takes the news that they are up for unimportant, and is silent
+   * about it for up to a second.
+   */
   veth(a: LinkSpec, b: LinkSpec): this {
     const end = ({ netns, name }: LinkSpec): string => `name ${interfaceName(name)} netns ${this.#inherit(netns)}`;
-    this.#pairs.push(`link add ${end(a)} type veth peer ${end(b)}`);
+    const index = randomInt(MIN_HIGH_INDEX, MAX_HIGH_INDEX);
+    this.#pairs.push(`link add ${end(a)} index ${index} type veth peer ${end(b)}`);
     return this.#configure(a).#configure(b);
   }
 

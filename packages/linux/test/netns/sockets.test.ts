@@ -292,7 +292,7 @@ describe.runIf(mayUseNetns())("2,000 connections beside other work", () => {
       socket.resume().end();
     });
     let left = CONNECTIONS;
-    let hasOtherWork = true;
+    const finished = new AbortController();
     const connectMany = async (): Promise<void> => {
       while (left-- > 0) {
         const client = await connectTcp({ netns: pods.a, host: B.v4, port: listening.port });
@@ -303,7 +303,7 @@ describe.runIf(mayUseNetns())("2,000 connections beside other work", () => {
     // Whatever these start in the thread pool or as processes has to run at home.
     const otherWork = async (): Promise<void> => {
       const homes = new Set<string>();
-      while (hasOtherWork) {
+      while (!finished.signal.aborted) {
         const [netns] = await Promise.all([
           promisify(execFile)("readlink", ["/proc/self/ns/net"]),
           readFile("/proc/self/net/dev"),
@@ -317,7 +317,7 @@ describe.runIf(mayUseNetns())("2,000 connections beside other work", () => {
     };
     const other = otherWork();
     await Promise.all(Array.from({ length: IN_FLIGHT }, connectMany));
-    hasOtherWork = false;
+    finished.abort();
     await other;
     expect(Object.fromEntries(sources)).toEqual({ [A.v4]: CONNECTIONS });
     const threads = readdirSync("/proc/self/task").map((tid) => readlinkSync(`/proc/self/task/${tid}/ns/net`));

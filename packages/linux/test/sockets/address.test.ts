@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Socket } from "node:net";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
 import { canonicalAddress, decodeSockaddr, encodeSockaddr, formatEndpoint } from "../../src/sockets/address.ts";
 import { descriptorOf } from "../../src/sockets/options.ts";
@@ -18,10 +18,10 @@ describe("canonicalAddress", () => {
 describe("sockaddr", () => {
   it("has the kernel's layout", () => {
     expect(encodeSockaddr({ address: "10.1.2.3", port: 15001 }).toString("hex")).toBe(
-      "02003a990a010203" + "0000000000000000",
+      "02003a990a0102030000000000000000",
     );
     expect(encodeSockaddr({ address: "fd00::a:1", port: 15008 }).toString("hex")).toBe(
-      "0a003aa000000000" + "fd0000000000000000000000000a0001" + "00000000",
+      "0a003aa000000000fd0000000000000000000000000a000100000000",
     );
   });
 

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+export { networkErrors } from "./errors.ts";
+export { canUseNetns } from "./requirement.ts";
+export { startCapture, type Capture, type CaptureOptions } from "./capture.ts";
+export {
+  buildNetwork,
+  type NetworkSpec,
+  type TestHost,
+  type TestNetwork,
+  type TestNode,
+  type TestPod,
+} from "./network.ts";
