@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * A/B of this engine against node:http2, on loopback. Each runs as a pair of processes (client and server proxy); both pairs
+ * live at the same time and take short turns, so that whatever else the machine does hits both.
+ *
+ *     node --conditions=@ambientmesh/source packages/hbone/bench/run.ts [--slices 8] [--ms 500] [--only bulk-up-1] [--engine ours]
+ *
+ * Prints CPU seconds (user and system, both proxies) per unit and the ratio ours / node:http2: the median of the ratios of
+ * neighbouring turns, with their range. Trust the ratios, not the absolute figures: load generator and app share the machine.
+ */
+import { fork, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { parseArgs } from "node:util";
+import { privateKeyPem, trustBundlePem } from "@ambientmesh/spiffe";
+import { createTestAuthority } from "@ambientmesh/testkit";
+import { bulk, connections, requests, startApp } from "./loads.ts";
+import type { ProxySetup } from "./proxy.ts";
+
+const { values } = parseArgs({
+  options: {
+    slices: { type: "string", default: "8" },
+    ms: { type: "string", default: "500" },
+    only: { type: "string" },
+    engine: { type: "string" },
+  },
+});
+const ms = Number(values.ms);
+const GB = 1e9;
+
+interface Measured {
+  readonly units: number;
+  readonly note: string;
+}
+
+const loads: Record<string, { readonly unit: string; readonly run: (port: number) => Promise<Measured> }> = {
+  "bulk-up-1": { unit: "GB", run: (port) => bulkLoad(port, "u", 1) },
+  "bulk-up-8": { unit: "GB", run: (port) => bulkLoad(port, "u", 8) },
+  "bulk-down-1": { unit: "GB", run: (port) => bulkLoad(port, "d", 1) },
+  "requests-32": { unit: "10k requests", run: (port) => requestLoad(port, 32) },
+  "requests-1": { unit: "10k requests", run: (port) => requestLoad(port, 1) },
+  "connections-16": { unit: "10k connections", run: connectionLoad },
+};
+
+async function bulkLoad(port: number, mode: "u" | "d", count: number): Promise<Measured> {
+  const bytes = await bulk(port, mode, count, ms);
+  return { units: bytes / GB, note: `${((bytes * 8) / ms / 1e6).toFixed(2)} Gbit/s` };
+}
+
+async function requestLoad(port: number, count: number): Promise<Measured> {
+  const { done, latencies } = await requests(port, count, ms);
+  const sorted = latencies.toSorted((a, b) => a - b);
+  const at = (share: number): string => (sorted[Math.floor(sorted.length * share)] ?? 0).toFixed(2);
+  return { units: done / 1e4, note: `${Math.round((done / ms) * 1000)}/s, p50 ${at(0.5)} ms, p99 ${at(0.99)} ms` };
+}
+
+async function connectionLoad(port: number): Promise<Measured> {
+  const done = await connections(port, 16, ms);
+  return { units: done / 1e4, note: `${Math.round((done / ms) * 1000)}/s` };
+}
+
+interface Pair {
+  readonly port: number;
+  usage(): Promise<{ cpuSeconds: number; rssMb: string }>;
+  stop(): void;
+}
+
+const authority = await createTestAuthority();
+const clientSvid = await authority.svid("spiffe://cluster.local/ns/bench/sa/client");
+const serverSvid = await authority.svid("spiffe://cluster.local/ns/bench/sa/server");
+
+async function startProxy(setup: Omit<ProxySetup, "chainPem" | "keyPem" | "rootsPem" | "peerId">): Promise<ChildProcess & { port: number }> {
+  const [svid, peer] = setup.role === "client" ? [clientSvid, serverSvid] : [serverSvid, clientSvid];
+  const child = fork(new URL("proxy.ts", import.meta.url), { execArgv: process.execArgv });
+  child.send({
+    ...setup,
+    chainPem: svid.certificateChain.map(({ pem }) => pem).join(""),
+    keyPem: privateKeyPem(svid.privateKey),
+    rootsPem: trustBundlePem(svid.trustBundle),
+    peerId: peer.id,
+  } satisfies ProxySetup);
+  const [{ port }] = (await once(child, "message")) as [{ port: number }];
+  return Object.assign(child, { port });
+}
+
+async function startPair(engine: ProxySetup["engine"], appPort: number): Promise<Pair> {
+  const server = await startProxy({ engine, role: "server", hbonePort: 0, appPort });
+  const client = await startProxy({ engine, role: "client", hbonePort: server.port, appPort });
+  const ask = async (child: ChildProcess): Promise<{ cpuSeconds: number; rss: number }> => {
+    const answer = once(child, "message");
+    child.send("usage");
+    return (await answer)[0] as { cpuSeconds: number; rss: number };
+  };
+  return {
+    port: client.port,
+    usage: async () => {
+      const [a, b] = await Promise.all([ask(client), ask(server)]);
+      return { cpuSeconds: a.cpuSeconds + b.cpuSeconds, rssMb: `${Math.round(a.rss / 1e6)}/${Math.round(b.rss / 1e6)}` };
+    },
+    stop: () => [client, server].forEach((child) => child.disconnect()),
+  };
+}
+
+const median = (numbers: readonly number[]): number => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0;
+
+const app = await startApp();
+const engines = (["ours", "node:http2"] as const).filter((engine) => (values.engine ?? engine) === engine);
+const pairs = new Map<string, Pair>();
+for (const engine of engines) pairs.set(engine, await startPair(engine, app.port));
+for (const pair of pairs.values()) await bulk(pair.port, "u", 1, 500);
+
+const table = ["| load | ours | node:http2 | ours / node:http2 |", "|---|---|---|---|"];
+for (const [name, load] of Object.entries(loads)) {
+  if ((values.only ?? name) !== name) continue;
+  const costs: Record<string, number[]> = { ours: [], "node:http2": [] };
+  for (let slice = 0; slice < Number(values.slices); slice++) {
+    for (const engine of slice % 2 === 0 ? engines : engines.toReversed()) {
+      const pair = pairs.get(engine) as Pair;
+      const before = await pair.usage();
+      const { units, note } = await load.run(pair.port);
+      const after = await pair.usage();
+      const cost = (after.cpuSeconds - before.cpuSeconds) / units;
+      costs[engine]?.push(cost);
+      console.log(`${name.padEnd(15)} ${engine.padEnd(11)} ${cost.toFixed(3)} CPU-s/${load.unit}  ${note}  RSS ${after.rssMb} MB`);
+    }
+  }
+  const [ours = [], theirs = []] = [costs["ours"], costs["node:http2"]];
+  const ratios = ours.map((cost, index) => cost / (theirs[index] ?? Number.NaN)).toSorted((a, b) => a - b);
+  const range = `${median(ratios).toFixed(2)} (${ratios[0]?.toFixed(2)} to ${ratios.at(-1)?.toFixed(2)})`;
+  table.push(`| ${name}, CPU-s/${load.unit} | ${median(ours).toFixed(3)} | ${median(theirs).toFixed(3)} | ${range} |`);
+}
+for (const pair of pairs.values()) pair.stop();
+app.close();
+console.log(`\n${table.join("\n")}`);

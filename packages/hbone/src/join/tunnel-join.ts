@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+import { toMeshError, type MeshError } from "@ambientmesh/core";
+import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
+import { ByteQueue } from "../buffers/byte-queue.ts";
+import { BULK_BYTES, HEADROOM, MAX_READ, type IoBuffers } from "../buffers/io-buffers.ts";
+import type { H2Stream, StreamConsumer, StreamReset } from "../connection/stream.ts";
+import { hboneErrors } from "../errors.ts";
+import { FRAME_HEADER_BYTES, H2Code } from "../h2/constants.ts";
+import type { TunnelStream } from "../tunnel/tunnel-stream.ts";
+import { adoptSocket } from "./adopt-socket.ts";
+import type { JoinEnd, JoinResult } from "./join-result.ts";
+
+/** What is known while bytes flow. */
+export interface JoinOptions {
+  /** Called for each piece that passes, with its size in octets. */
+  readonly onBytes?: (direction: "toPeer" | "fromPeer", count: number) => void;
+}
+
+/** A full TLS record: more is likely to follow at once. */
+const RECORD = 16 * 1024;
+/** A socket reads this much at first and up to {@link MAX_READ} when it fills it: with its header, full TLS records. */
+const READ_SIZES = [RECORD - FRAME_HEADER_BYTES, 4 * RECORD - FRAME_HEADER_BYTES, MAX_READ] as const;
+
+/** The app's socket and a tunnel, joined until both have closed. */
+export class TunnelJoin implements StreamConsumer {
+  /** Resolves when everything is over; never rejects. */
+  readonly ended: Promise<JoinResult>;
+  readonly #shells: readonly [Socket, TunnelStream];
+  readonly #socket: Socket;
+  readonly #stream: H2Stream;
+  readonly #read: Buffer;
+  readonly #onBytes: JoinOptions["onBytes"];
+  readonly #queue: ByteQueue = new ByteQueue();
+  readonly #result = Promise.withResolvers<JoinResult>();
+  #level = 0;
+  #view: Buffer;
+  #bytesToPeer = 0;
+  #bytesFromPeer = 0;
+  /** Octets of the write to the app's socket that is under way. */
+  #writing = 0;
+  #scheduled: NodeJS.Immediate | undefined;
+  #isPeerDone = false;
+  #isStreamOver = false;
+  #isSocketOver = false;
+  #firstEnd: "app" | "peer" | undefined;
+  #failure: { readonly end: JoinEnd; readonly closedBy: JoinResult["closedBy"]; readonly error: MeshError } | undefined;
+
+  /** Use {@link joinTunnel}. */
+  constructor(socket: Socket, tunnel: TunnelStream, buffers: IoBuffers, options: JoinOptions) {
+    this.ended = this.#result.promise;
+    this.#onBytes = options.onBytes;
+    this.#read = buffers.read;
+    this.#view = this.#viewOf(0);
+    const { stream, received } = tunnel.takeOver();
+    this.#stream = stream;
+    this.#shells = [socket, tunnel];
+    const early = readAll(socket);
+    this.#socket = this.#takeSocket(socket);
+    for (const chunk of received) this.#queue.push(chunk);
+    for (const chunk of early) this.#toPeer(chunk);
+    stream.attach(this);
+    this.#flush();
+  }
+
+  /** Octets from the app so far. */
+  get bytesToPeer(): number {
+    return this.#bytesToPeer;
+  }
+
+  /** Octets from the peer that went to the app so far. */
+  get bytesFromPeer(): number {
+    return this.#bytesFromPeer;
+  }
+
+  /** Octets that wait for the app to read; bounded by the stream's window. */
+  get queuedBytes(): number {
+    return this.#queue.length + this.#writing;
+  }
+
+  /** Breaks both connections now, with a reset on either side. */
+  abort(error: MeshError = abortError()): void {
+    this.#fail("aborted", "us", error);
+  }
+
+  /** Called by the connection. */
+  onBytes(chunk: Buffer, start: number, end: number): void {
+    if (this.#failure) return;
+    this.#queue.store(chunk, start, end);
+    // The end of a message, or as much as is written at once: there is nothing to wait for.
+    if (chunk.length < RECORD || this.#queue.length >= BULK_BYTES) this.#flush();
+    else this.#scheduled ??= setImmediate(this.#flush);
+  }
+
+  /** Called by the connection. */
+  onEnd(): void {
+    this.#firstEnd ??= "peer";
+    this.#isPeerDone = true;
+    this.#flush();
+  }
+
+  /** Called by the connection. */
+  onFlushed(): void {
+    if (!this.#failure) this.#socket.resume();
+  }
+
+  /** Called by the connection. */
+  onClosed(): void {
+    this.#isStreamOver = true;
+    this.#settle();
+  }
+
+  /** Called by the connection. */
+  onReset({ code, by, error }: StreamReset): void {
+    this.#isStreamOver = true;
+    if (by === "peer" && code === H2Code.noError) {
+      // Its data is complete and it wants no more of ours (RFC 9113 section 8.1).
+      this.#firstEnd ??= "peer";
+      this.#isPeerDone = true;
+      this.#flush();
+      this.#socket.once("finish", () => this.#socket.destroy());
+      return;
+    }
+    const isReset = hboneErrors.is(error, "HBONE_STREAM_RESET") || hboneErrors.is(error, "HBONE_PROTOCOL_ERROR");
+    this.#fail(isReset ? "peer-reset" : "tunnel-failed", "peer", error);
+  }
+
+  #viewOf(level: number): Buffer {
+    return this.#read.subarray(HEADROOM, HEADROOM + (READ_SIZES[level] ?? MAX_READ));
+  }
+
+  #takeSocket(original: Socket): Socket {
+    const adopted = adoptSocket(original, { buffer: () => this.#view, onRead: this.#onRead });
+    const socket = adopted ?? original;
+    socket.allowHalfOpen = true;
+    socket.setNoDelay(true);
+    socket.on("end", () => this.#onAppEnd());
+    socket.on("error", (error) => this.#onAppError(error));
+    socket.on("close", () => this.#onAppClose());
+    if (adopted) socket.resume();
+    else socket.on("data", (chunk: Buffer) => this.#onData(chunk));
+    return socket;
+  }
+
+  /** The bulk path: octets lie in the shared buffer, with room in front for the frame's header. */
+  readonly #onRead = (count: number): boolean => {
+    if (this.#failure) return false;
+    this.#bytesToPeer += count;
+    this.#onBytes?.("toPeer", count);
+    if (count === this.#view.length && this.#level < READ_SIZES.length - 1) this.#view = this.#viewOf(++this.#level);
+    return this.#stream.send(this.#read, HEADROOM, HEADROOM + count, true);
+  };
+
+  #onData(chunk: Buffer): void {
+    if (!this.#failure && !this.#toPeer(chunk)) this.#socket.pause();
+  }
+
+  #toPeer(chunk: Buffer): boolean {
+    this.#bytesToPeer += chunk.length;
+    this.#onBytes?.("toPeer", chunk.length);
+    return this.#stream.send(chunk, 0, chunk.length, false);
+  }
+
+  readonly #flush = (): void => {
+    if (this.#scheduled) clearImmediate(this.#scheduled);
+    this.#scheduled = undefined;
+    if (this.#writing > 0 || this.#failure) return;
+    if (this.#queue.length > 0) this.#writeQueue();
+    else if (this.#isPeerDone) this.#socket.end();
+  };
+
+  /** All pieces in one gathered write. */
+  #writeQueue(): void {
+    const socket = this.#socket;
+    this.#writing = this.#queue.length;
+    let chunk = this.#queue.shift();
+    const isSingle = this.#queue.length === 0;
+    if (!isSingle) socket.cork();
+    for (; chunk !== undefined; chunk = this.#queue.shift()) {
+      if (this.#queue.length === 0) socket.write(chunk, this.#onWritten);
+      else socket.write(chunk);
+    }
+    if (!isSingle) socket.uncork();
+  }
+
+  readonly #onWritten = (error?: Error | null): void => {
+    const count = this.#writing;
+    this.#writing = 0;
+    // The socket reports its error by itself.
+    if (error) return;
+    this.#bytesFromPeer += count;
+    this.#onBytes?.("fromPeer", count);
+    this.#stream.consumed(count);
+    this.#flush();
+  };
+
+  #onAppEnd(): void {
+    this.#firstEnd ??= "app";
+    this.#stream.end();
+  }
+
+  #onAppError(cause: Error): void {
+    const message = `the connection with the app broke: ${cause.message}`;
+    this.#fail("app-reset", "app", hboneErrors.create("HBONE_APP_RESET", message, { cause }));
+  }
+
+  #onAppClose(): void {
+    this.#isSocketOver = true;
+    // RFC 9113 section 8.5: a broken TCP connection is a stream error CONNECT_ERROR. No-ops if all is over already.
+    if (!this.#isStreamOver) {
+      this.#fail("app-reset", "app", hboneErrors.create("HBONE_APP_RESET", "the app's socket was closed on this side"));
+    }
+    this.#settle();
+  }
+
+  #fail(end: JoinEnd, closedBy: JoinResult["closedBy"], error: MeshError): void {
+    if (this.#failure || (this.#isStreamOver && this.#isSocketOver)) return;
+    this.#failure = { end, closedBy, error };
+    if (this.#scheduled) clearImmediate(this.#scheduled);
+    this.#stream.reset(end === "aborted" ? H2Code.cancel : H2Code.connectError, error);
+    this.#stream.consumed(this.queuedBytes);
+    this.#queue.clear();
+    this.#isStreamOver = true;
+    // RFC 9113 section 8.5: the app must see that it was no proper end.
+    breakOff(this.#socket);
+    this.#settle();
+  }
+
+  #settle(): void {
+    if (!this.#isStreamOver || !this.#isSocketOver) return;
+    const [socket, tunnel] = this.#shells;
+    socket.destroy();
+    tunnel.destroy();
+    const { bytesToPeer, bytesFromPeer } = this;
+    const { end, closedBy, error } = this.#failure ?? {
+      end: "both-closed" as const,
+      closedBy: this.#firstEnd ?? "peer",
+      error: undefined,
+    };
+    this.#result.resolve({ end, closedBy, bytesToPeer, bytesFromPeer, error });
+  }
+}
+
+/**
+ * Moves bytes between an app's connected socket and a tunnel until both have closed, with back-pressure and half-close both
+ * ways. Both belong to the join from now on, and nothing may read or write them any more.
+ *
+ * @throws MeshError HBONE_TUNNEL_IN_USE when either is in use, ended or closed already
+ */
+export function joinTunnel(socket: Socket, tunnel: TunnelStream, buffers: IoBuffers, options: JoinOptions = {}): TunnelJoin {
+  if (socket.destroyed || socket.connecting || socket.readableFlowing === true || socket.writableEnded) {
+    throw hboneErrors.create("HBONE_TUNNEL_IN_USE", "the app's socket is not connected, ended, or being read by another");
+  }
+  return new TunnelJoin(socket, tunnel, buffers, options);
+}
+
+function readAll(socket: Socket): Buffer[] {
+  const chunks: Buffer[] = [];
+  for (let chunk = socket.read() as Buffer | null; chunk !== null; chunk = socket.read() as Buffer | null) chunks.push(chunk);
+  return chunks;
+}
+
+/** A TCP reset; other sockets know none. */
+function breakOff(socket: Socket): void {
+  if (socket instanceof TLSSocket || socket.remoteAddress === undefined) socket.destroy();
+  else socket.resetAndDestroy();
+}
+
+function abortError(): MeshError {
+  return toMeshError(hboneErrors.create("HBONE_CONNECTION_CLOSED", "the tunnel was cut off on this side"));
+}
