@@ -20,6 +20,7 @@ export {
   XdsServer,
   type DrainOptions,
   type ServedType,
+  type StreamAcceptor,
   type XdsServerDeps,
   type XdsServerOptions,
 } from "./server/xds-server.ts";

@@ -19,6 +19,7 @@ export class Debouncer implements Disposable {
   readonly #quietMs: number;
   readonly #maxMs: number;
   #firstAt: number | undefined;
+  /** Of a change or a publication. */
   #lastAt = Number.NEGATIVE_INFINITY;
   #timer: Timer | undefined;
 
@@ -43,8 +44,10 @@ export class Debouncer implements Disposable {
   flush(): void {
     this.#timer?.cancel();
     if (this.#firstAt === undefined) return;
-    const waitedMs = this.#clock.monotonicMs() - this.#firstAt;
+    const now = this.#clock.monotonicMs();
+    const waitedMs = now - this.#firstAt;
     this.#firstAt = undefined;
+    this.#lastAt = now;
     this.#fire(waitedMs);
   }
 

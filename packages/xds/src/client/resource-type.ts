@@ -16,6 +16,7 @@ export interface ReceivedResource<T> {
 export interface ResourceChanges<T> {
   /** Added or changed, in the order received. */
   readonly upserted: readonly ReceivedResource<T>[];
+  /** Names that don't exist on the server; the owner may never have had them. */
   readonly removed: readonly string[];
 }
 

@@ -5,14 +5,14 @@ import type { GrpcListener } from "./listener.ts";
 import { GrpcServerStream } from "./grpc-server-stream.ts";
 import { DELTA_METHOD, SOTW_METHOD, asBuffer, type XdsMethod } from "../protocol/methods.ts";
 import type { Authenticate } from "../server/hooks.ts";
-import type { XdsServer } from "../server/xds-server.ts";
+import type { StreamAcceptor } from "../server/xds-server.ts";
 
 /**
  * Offers aggregated discovery on a listener. Each listener has its own way to find out who calls: client certificates
  * and tokens where there is TLS, nothing on a loopback port.
  */
 export function serveXds<Identity>(
-  server: XdsServer<Identity>,
+  server: StreamAcceptor<Identity>,
   listener: GrpcListener,
   authenticate: Authenticate<Identity>,
 ): void {

@@ -2,7 +2,7 @@
 import type { XdsCall, XdsTransport } from "../client/transport.ts";
 import { DELTA_METHOD, SOTW_METHOD, type XdsMethod } from "../protocol/methods.ts";
 import type { Authenticate } from "../server/hooks.ts";
-import type { XdsServer } from "../server/xds-server.ts";
+import type { StreamAcceptor } from "../server/xds-server.ts";
 import { MemoryStream } from "./memory-stream.ts";
 
 /**
@@ -10,12 +10,12 @@ import { MemoryStream } from "./memory-stream.ts";
  * go through the same encoding as on the wire.
  */
 export class MemoryTransport<Identity> implements XdsTransport {
-  readonly #server: XdsServer<Identity>;
+  readonly #server: StreamAcceptor<Identity>;
   readonly #authenticate: Authenticate<Identity>;
   readonly #headers: Readonly<Record<string, string>>;
 
   constructor(
-    server: XdsServer<Identity>,
+    server: StreamAcceptor<Identity>,
     authenticate: Authenticate<Identity>,
     headers: Readonly<Record<string, string>> = {},
   ) {

@@ -34,8 +34,10 @@ export class DeltaSubscription implements TypeSubscription<DeltaDiscoveryRequest
   readonly #nonces = new NonceTracker();
   readonly #names = new Set<string>();
   readonly #implicit: ReadonlySet<string>;
-  /** Names to answer whether or not they changed. */
+  /** Names to look up and answer, whether or not they changed. */
   readonly #asked = new Set<string>();
+  /** Resources found for them that are still to be sent. */
+  readonly #due = new Set<string>();
   /** Resources that a client which asks by name has. */
   readonly #held = new Set<string>();
   #isFirst = true;
@@ -92,7 +94,7 @@ export class DeltaSubscription implements TypeSubscription<DeltaDiscoveryRequest
       typeUrl: this.#view.typeUrl,
       isWildcard: this.#isWildcard,
       names: this.#names.size,
-      isCurrent: this.#cursor >= this.#view.head && this.#asked.size === 0 && !this.#mustAnswer,
+      isCurrent: this.#cursor >= this.#view.head && this.#asked.size === 0 && this.#due.size === 0 && !this.#mustAnswer,
       outstanding,
       lastSent,
       lastAcked,
@@ -143,6 +145,7 @@ export class DeltaSubscription implements TypeSubscription<DeltaDiscoveryRequest
 
   #enterWildcard(): void {
     this.#held.clear();
+    this.#due.clear();
     // What was removed before the old position, the client was told or never had.
     this.#knownSince = this.#cursor;
     this.#cursor = 0;
@@ -158,14 +161,17 @@ export class DeltaSubscription implements TypeSubscription<DeltaDiscoveryRequest
   }
 
   #forgetUnwanted(): void {
-    for (const name of this.#held) {
-      const resource = this.#view.get(name);
-      if (resource && !this.#isAskedFor(resource)) this.#held.delete(name);
+    for (const names of [this.#held, this.#due]) {
+      for (const name of names) {
+        const resource = this.#view.get(name);
+        if (resource && !this.#isAskedFor(resource)) names.delete(name);
+      }
     }
   }
 
   #canShare(): boolean {
-    return this.#isWildcard && !this.#wasReset && !this.#mustAnswerAlone() && this.#asked.size === 0 && !this.#claims;
+    const hasOwn = this.#wasReset || this.#asked.size > 0 || this.#due.size > 0 || this.#claims !== undefined;
+    return this.#isWildcard && !hasOwn && !this.#mustAnswerAlone();
   }
 
   #mustAnswerAlone(): boolean {
@@ -186,7 +192,7 @@ export class DeltaSubscription implements TypeSubscription<DeltaDiscoveryRequest
 
   #nextOwn(until: number): Step {
     const plan = new DeltaPlan(this.#options.maxResponseBytes, !this.#isWildcard);
-    const progress = this.#addGone(plan) ?? this.#addAsked(plan) ?? this.#addChanged(plan, until);
+    const progress = this.#addGone(plan) ?? this.#addAsked(plan) ?? this.#addDue(plan) ?? this.#addChanged(plan, until);
     if (progress === "scanned" && plan.isEmpty) return YIELD;
     if (plan.isEmpty && !this.#mustAnswer) return IDLE;
     plan.end = this.#cursor;
@@ -222,20 +228,24 @@ export class DeltaSubscription implements TypeSubscription<DeltaDiscoveryRequest
 
   #addAsked(plan: DeltaPlan): "full" | undefined {
     for (const name of this.#asked) {
-      if (!this.#addFound(plan, name)) return "full";
+      const found = this.#view.find(name);
+      if (found.length === 0 && !this.#implicit.has(name) && !plan.remove(name)) return "full";
+      if (found.length === 0) this.#held.delete(name);
+      for (const resource of found) if (!this.#isClaimed(resource)) this.#due.add(resource.name);
       this.#asked.delete(name);
     }
     if (!this.#isWildcard) this.#claims = undefined;
     return undefined;
   }
 
-  #addFound(plan: DeltaPlan, name: string): boolean {
-    const found = this.#view.find(name);
-    if (found.length === 0) {
-      this.#held.delete(name);
-      return this.#implicit.has(name) || plan.remove(name);
+  #addDue(plan: DeltaPlan): "full" | undefined {
+    for (const name of this.#due) {
+      const resource = this.#view.get(name);
+      // Removed since it was found: the client may have an older one from before it came back.
+      if (!(resource ? this.#addHeld(plan, resource) : plan.remove(name))) return "full";
+      this.#due.delete(name);
     }
-    return found.every((resource) => this.#isClaimed(resource) || this.#addHeld(plan, resource));
+    return undefined;
   }
 
   #addHeld(plan: DeltaPlan, resource: EncodedResource): boolean {

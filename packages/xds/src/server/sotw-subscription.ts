@@ -85,9 +85,8 @@ export class SotwSubscription implements TypeSubscription<DiscoveryRequest> {
     if (!this.#mustAnswer && !this.#hasNews(until)) return IDLE;
     this.#mustAnswer = false;
     this.#cursor = this.#view.head;
-    const plan = this.#isWildcard
-      ? this.#options.shared.get(this.#view, `sotw/${this.#cursor}`, () => new SotwPlan([...this.#view.resources()]))
-      : new SotwPlan(this.#named());
+    const plan = this.#isWildcard ? this.#everything() : new SotwPlan(this.#named());
+    if (!this.#isWildcard) this.#held = new Set(plan.resources.map(({ name }) => name));
     return {
       kind: "response",
       size: plan.size,
@@ -125,6 +124,8 @@ export class SotwSubscription implements TypeSubscription<DiscoveryRequest> {
     if (this.#isFirst || hasMore) this.#mustAnswer = true;
     this.#names = names;
     this.#isFirst = false;
+    // What was given up concerns the client no more.
+    if (hasChanged) this.#held = new Set(this.#isWildcard ? [] : this.#named().map(({ name }) => name));
     return hasChanged;
   }
 
@@ -147,10 +148,14 @@ export class SotwSubscription implements TypeSubscription<DiscoveryRequest> {
     return [...aliases, ...keys].some((name) => this.#names.has(name));
   }
 
+  #everything(): SotwPlan {
+    const make = (): SotwPlan => new SotwPlan([...this.#view.resources()]);
+    return this.#options.shared.get(this.#view, `sotw/${this.#cursor}`, make);
+  }
+
   #named(): EncodedResource[] {
     const found = new Map<string, EncodedResource>();
     for (const name of this.#names) for (const resource of this.#view.find(name)) found.set(resource.name, resource);
-    this.#held = new Set(found.keys());
     return [...found.values()];
   }
 

@@ -30,7 +30,7 @@ export class TypeQueue<Type extends QueuedType> {
   readonly #until: number[] = [];
   #at = 0;
 
-  /** Adds a type; it takes part in the running pass if its turn is still to come. */
+  /** Adds a type; it takes part in the running pass unless that is past its rank. */
   add(type: Type): void {
     const found = this.#types.findIndex((other) => other.rank > type.rank);
     const at = found < 0 ? this.#types.length : found;

@@ -71,6 +71,9 @@ export interface DrainOptions {
   readonly spreadMs?: number;
 }
 
+/** What a transport needs of a server. */
+export type StreamAcceptor<Identity> = Pick<XdsServer<Identity>, "acceptDelta" | "acceptSotw">;
+
 const DEFAULTS = {
   maxResponseBytes: 3 * 1024 * 1024,
   maxSharedBytes: 32 * 1024 * 1024,
