@@ -3,6 +3,8 @@ import { errorCatalogue, type ErrorCatalogue } from "@ambientmesh/core";
 
 const CODES = {
   ZTUNNEL_CREDENTIALS: "The token or the root certificate for the control plane can't be read; it is tried again.",
+  ZTUNNEL_NAME_UNRESOLVED: "A workload is known by its host name only, and that has no address.",
+  ZTUNNEL_PEER_REVOKED: "A tunnel was ended because the certificate of its peer has been revoked.",
   ZTUNNEL_POD_START: "The proxy of a pod can't be started; it is tried again, other pods are not touched.",
   ZTUNNEL_RESOURCE: "The control plane sent a workload, service or policy that can't be used; it is told why.",
   ZTUNNEL_ZDS_MESSAGE: "The CNI agent sent a message that can't be read; the connection is made anew.",

@@ -49,6 +49,7 @@ export const REASONS = {
   TLS_FAILED: { flag: "TLS_FAILURE", meaning: "The TLS handshake failed or the peer has the wrong identity." },
   H2_FAILED: { flag: "H2_HANDSHAKE_FAILURE", meaning: "HTTP/2 with the next hop failed before the tunnel was open." },
   PEER_REFUSED: { flag: "CONNECT", meaning: "The next hop answered CONNECT with something else than 200." },
+  PEER_UNABLE: { flag: "CONNECT", meaning: "The next hop answered CONNECT with 503: it could not reach its app." },
   IDENTITY_UNAVAILABLE: { flag: "IDENTITY_ERROR", meaning: "There is no certificate for the workload." },
   CERTIFICATE_REVOKED: { flag: "CERT_REVOKED", meaning: "The peer's certificate was revoked." },
   CLIENT_FAILED: { flag: "CONNECT", meaning: "The connection broke on the side that opened it." },

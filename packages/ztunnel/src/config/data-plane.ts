@@ -82,7 +82,8 @@ type TunnelSettings = Pick<
   "poolMaxStreams" | "poolUnusedReleaseMs" | "windowSize" | "connectionWindowSize" | "frameSize"
 >;
 
-const MAX_WINDOW = 2 ** 31 - 1;
+/** HTTP/2 knows twice as much; the rest is room for what every stream is granted at once. */
+const MAX_WINDOW = 2 ** 30;
 
 /** HTTP/2 between ztunnels; the defaults are those of Istio's ztunnel, so that neither side waits for the other. */
 export function readTunnels(reader: ConfigReader): TunnelSettings {
@@ -91,7 +92,7 @@ export function readTunnels(reader: ConfigReader): TunnelSettings {
       name: "POOL_MAX_STREAMS_PER_CONNECTION",
       default: 100,
       min: 1,
-      max: 65_535,
+      max: 1000,
       description: "Connections that share one tunnel at most; the peer may allow fewer.",
     }),
     poolUnusedReleaseMs: reader.durationMs({

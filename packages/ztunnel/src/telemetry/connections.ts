@@ -36,6 +36,7 @@ export class Connection implements ConnectionRecord {
   readonly #reporting: ConnectionReporting;
   readonly #onEnd: () => void;
   #details: ConnectionDetails;
+  readonly #abort: AbortController = new AbortController();
   #counters: ByteCounters | undefined;
   #end: ConnectionEnd | undefined;
 
@@ -59,8 +60,9 @@ export class Connection implements ConnectionRecord {
     return this.#end;
   }
 
-  get isOpen(): boolean {
-    return this.#counters !== undefined && this.#end === undefined;
+  /** Aborts when the connection is cut from outside: whoever serves it closes both of its ends then. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
   }
 
   /** Adds what became known. */
@@ -105,6 +107,12 @@ export class Connection implements ConnectionRecord {
     metrics.ended(this.direction, end.reason);
     this.#onEnd();
   }
+
+  /** Ends the story and the connection with it. */
+  cut(end: ConnectionEnd): void {
+    this.finish(end);
+    this.#abort.abort();
+  }
 }
 
 /** The connections of one pod. */
@@ -132,5 +140,10 @@ export class ConnectionBook {
 
   get size(): number {
     return this.#live.size;
+  }
+
+  /** Ends all that live. */
+  cut(end: ConnectionEnd): void {
+    for (const connection of this.#live) connection.cut(end);
   }
 }

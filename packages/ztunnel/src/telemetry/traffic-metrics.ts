@@ -101,6 +101,7 @@ export class TrafficMetrics {
   readonly #received: Family<TrafficLabel, CounterSeries>;
   readonly #sent: Family<TrafficLabel, CounterSeries>;
   readonly #ended: Family<"reporter" | "reason", CounterSeries>;
+  readonly #revoked: Family<"reporter", CounterSeries>;
   readonly #sockets: Readonly<Record<Direction, GaugeSeries>>;
 
   constructor(metrics: Metrics) {
@@ -124,6 +125,11 @@ export class TrafficMetrics {
       name: "ambientmesh_connections_ended_total",
       help: "Connections by the reason they ended for, refusals included (unstable)",
       labels: ["reporter", "reason"],
+    });
+    this.#revoked = metrics.counter({
+      name: "istio_crl_policy_rejections_total",
+      help: "Connections refused or ended because the certificate of the peer was revoked (unstable)",
+      labels: ["reporter"],
     });
     const sockets = metrics.gauge({
       name: "istio_tcp_sockets_open",
@@ -157,6 +163,8 @@ export class TrafficMetrics {
   /** Every accepted connection ends with this, whether or not it was opened. */
   ended(direction: Direction, reason: Reason): void {
     this.#sockets[direction].add(-1);
-    this.#ended.with({ reporter: reporterOf(direction), reason }).add();
+    const reporter = reporterOf(direction);
+    this.#ended.with({ reporter, reason }).add();
+    if (reason === "CERTIFICATE_REVOKED") this.#revoked.with({ reporter }).add();
   }
 }

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Clock } from "@ambientmesh/core";
+import type { CertificateSource } from "@ambientmesh/spiffe";
+import type { ZtunnelConfig } from "../config/model.ts";
+import type { ManagedPod } from "../inpod/workload-manager.ts";
+import type { MeshState } from "../state/mesh-state.ts";
+import { VERSION } from "../version.ts";
+import { dumpCertificates } from "./dump-certificates.ts";
+import { dumpConfig } from "./dump-config.ts";
+import { dumpWorkloadState } from "./dump-connections.ts";
+import { dumpEndpoints, dumpPolicy, dumpService, dumpWorkload } from "./dump-state.ts";
+
+export interface ConfigDumpSources {
+  readonly config: ZtunnelConfig;
+  readonly illegalPorts: ReadonlySet<number>;
+  readonly state: MeshState;
+  readonly certificates: CertificateSource;
+  readonly pods: () => readonly ManagedPod[];
+  readonly clock: Clock;
+}
+
+/** `/config_dump` with the names of Istio 1.31, which `istioctl ztunnel-config` reads. */
+export function configDump(sources: ConfigDumpSources): Readonly<Record<string, unknown>> {
+  const { config, state, certificates, pods, clock } = sources;
+  const byText = <T>(items: Iterable<T>, text: (item: T) => string): T[] =>
+    [...items].toSorted((a, b) => (text(a) < text(b) ? -1 : 1));
+  return {
+    certificates: dumpCertificates(certificates),
+    config: dumpConfig(config, sources.illegalPorts),
+    policies: byText(state.policies.all(), ({ namespace, name }) => `${namespace}/${name}`).map(dumpPolicy),
+    services: byText(state.services.all(), ({ service }) => service.hostname).map(dumpService),
+    stagedServices: Object.fromEntries(
+      [...state.services.staged()].map(([key, endpoints]) => [key, dumpEndpoints(endpoints)]),
+    ),
+    staticConfig: { policies: [], services: [], workloads: [] },
+    version: versionInfo(config),
+    workloads: byText(state.workloads.all(), ({ uid }) => uid).map(dumpWorkload),
+    workloadState: dumpWorkloadState(pods(), clock.monotonicMs()),
+  };
+}
+
+/** Istio's names; those about Rust say what stands in its place. */
+export function versionInfo({ proxyMetadata }: Pick<ZtunnelConfig, "proxyMetadata">): Readonly<Record<string, string>> {
+  return {
+    version: VERSION,
+    gitRevision: "unknown",
+    rustVersion: `none (Node.js ${process.versions.node})`,
+    buildProfile: "release",
+    buildStatus: "unknown",
+    cryptoProvider: `openssl ${process.versions.openssl}`,
+    istioVersion: proxyMetadata["ISTIO_VERSION"] ?? "unknown",
+  };
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Server, Socket } from "node:net";
+import { PORTS } from "@ambientmesh/api";
+import { Drain } from "@ambientmesh/core";
+import type { HbonePool } from "@ambientmesh/hbone";
+import type { SpiffeId } from "@ambientmesh/spiffe";
+import type { Pod, RunningPod } from "../inpod/pod.ts";
+import { ConnectionBook } from "../telemetry/connections.ts";
+import { InboundProxy } from "./inbound.ts";
+import { OutboundProxy } from "./outbound.ts";
+import { PlaintextProxy } from "./plaintext.ts";
+import type { PodContext } from "./pod-context.ts";
+import { PodSockets, type ListenPort } from "./pod-sockets.ts";
+import { PolicyGuard } from "./policy-guard.ts";
+import { cutRevoked } from "./revocation.ts";
+import type { SharedDeps } from "./shared.ts";
+import { createTunnelPool, type PeerTarget } from "./tunnel-pool.ts";
+
+/** The proxy of one pod: three listeners in its namespace, its own tunnels, connections and drain. */
+export class PodProxy implements RunningPod {
+  readonly connections: ConnectionBook;
+  readonly #pod: PodContext;
+  readonly #drain: Drain;
+  readonly #guard: PolicyGuard;
+  readonly #pool: HbonePool<PeerTarget>;
+  readonly #inbound: InboundProxy;
+  readonly #outbound: OutboundProxy;
+  readonly #plaintext: PlaintextProxy;
+  readonly #subscriptions: Disposable[] = [];
+  readonly #servers: Server[] = [];
+
+  constructor(shared: SharedDeps, { uid, workload, netns }: Pod) {
+    const { config, clock, state } = shared;
+    const logger = shared.logger.child("proxy", { pod: `${workload.namespace}/${workload.name}`, uid });
+    this.connections = new ConnectionBook(shared.reporting);
+    this.#drain = new Drain(clock);
+    const sockets = new PodSockets({ clock, logger }, netns, config);
+    this.#pod = { shared, logger, workload, sockets, connections: this.connections };
+    this.#guard = new PolicyGuard(
+      { state, logger: logger.child("policy") },
+      { isLoggedAsInfo: config.isPolicyLoggedAsInfo },
+    );
+    this.#pool = createTunnelPool(shared, sockets, this.#drain);
+    this.#inbound = new InboundProxy(this.#pod, this.#guard, this.#drain);
+    this.#outbound = new OutboundProxy(this.#pod, this.#pool);
+    this.#plaintext = new PlaintextProxy(this.#pod, this.#guard);
+  }
+
+  /**
+   * Opens the listeners. On failure everything is closed again.
+   * @throws MeshError LINUX_SYSCALL (a port is taken), LINUX_CAPABILITY_MISSING
+   */
+  async start(): Promise<void> {
+    try {
+      await this.#listen(PORTS.HBONE, (socket) => this.#inbound.accept(socket));
+      await this.#listen(PORTS.INBOUND_PLAINTEXT, (socket) => this.#held(socket, this.#plaintext));
+      await this.#listen(PORTS.OUTBOUND, (socket) => this.#held(socket, this.#outbound));
+    } catch (error) {
+      await this.drain(0);
+      throw error;
+    }
+    this.#followCertificates();
+  }
+
+  async drain(graceMs: number): Promise<void> {
+    for (const server of this.#servers) server.close();
+    this.#drain.forced.addEventListener("abort", () => this.#cut(), { once: true });
+    await this.#drain.begin(graceMs);
+    this.#guard[Symbol.dispose]();
+    for (const subscription of this.#subscriptions) subscription[Symbol.dispose]();
+  }
+
+  #cut(): void {
+    this.connections.cut({ reason: "DRAINED", error: "closed by drain", endedBy: "proxy" });
+  }
+
+  async #listen(port: ListenPort, onConnection: (socket: Socket) => void): Promise<void> {
+    const server = await this.#pod.sockets.listen(port, onConnection);
+    server.on("error", (error) => this.#pod.logger.error("a listener failed", { port, error }));
+    this.#servers.push(server);
+  }
+
+  /** Serves a connection while the drain waits for it. */
+  #held(socket: Socket, proxy: OutboundProxy | PlaintextProxy): void {
+    const hold = this.#drain.hold();
+    proxy
+      .serve(socket)
+      .catch((error: unknown) => {
+        // Before there was a story to tell: the client was gone already.
+        this.#pod.logger.debug("an accepted connection could not be looked at", { error });
+        socket.destroy();
+      })
+      .finally(() => hold[Symbol.dispose]());
+  }
+
+  /** New tunnels get new certificates while those that are open go on; revoked ones end. */
+  #followCertificates(): void {
+    const { certificates, revocation } = this.#pod.shared;
+    this.#subscriptions.push(certificates.subscribe(({ before }) => before && this.#retire(before.id)));
+    if (!revocation) return;
+    this.#subscriptions.push(
+      revocation.subscribe((lists) => cutRevoked(lists, { pool: this.#pool, server: this.#inbound.server })),
+    );
+  }
+
+  #retire(identity: SpiffeId): void {
+    this.#pool.retire(({ target }) => target.source === identity);
+  }
+}

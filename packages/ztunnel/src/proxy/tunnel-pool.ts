@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { DrainWatch } from "@ambientmesh/core";
+import { HbonePool, type TunnelTarget } from "@ambientmesh/hbone";
+import { connectTls, type SpiffeId } from "@ambientmesh/spiffe";
+import { messageOf } from "@ambientmesh/core";
+import { formatSocketAddress, type SocketAddress } from "../net/address.ts";
+import { NO_IDENTITY } from "./failures.ts";
+import type { PodSockets } from "./pod-sockets.ts";
+import { CONNECT_TIMEOUT_MS, type SharedDeps } from "./shared.ts";
+
+/** A peer's HBONE listener, as one identity of the pod sees it. */
+export interface PeerTarget extends TunnelTarget {
+  readonly source: SpiffeId;
+  readonly peer: SocketAddress;
+}
+
+/** Tunnels of different clients of a pod share a connection only if they come from one address of it. */
+export function peerTarget(
+  source: SpiffeId,
+  expected: readonly SpiffeId[],
+  peer: SocketAddress,
+  sourceIp: string,
+): PeerTarget {
+  return { source, expected, peer, address: formatSocketAddress(peer), extra: sourceIp };
+}
+
+/** The outgoing tunnels of one pod. */
+export function createTunnelPool(shared: SharedDeps, sockets: PodSockets, drain: DrainWatch): HbonePool<PeerTarget> {
+  const { config, certificates, tlsPolicy, revocation, clock, buffers } = shared;
+  return new HbonePool<PeerTarget>(
+    {
+      clock,
+      buffers,
+      drain,
+      dial: ({ peer }, signal) => sockets.connect(peer, signal),
+      secure: async (raw, { source, expected }, limits) => {
+        try {
+          const svid = await certificates.get(source, { signal: limits.signal });
+          return await connectTls(raw, svid, {
+            ...limits,
+            expectedIds: expected,
+            policy: tlsPolicy,
+            revocation,
+            clock,
+          });
+        } catch (error) {
+          return { kind: "refused", reason: NO_IDENTITY, message: messageOf(error) };
+        }
+      },
+    },
+    {
+      ...tunnelLimits(config),
+      maxStreams: config.poolMaxStreams,
+      idleMs: config.poolUnusedReleaseMs,
+      dialTimeoutMs: CONNECT_TIMEOUT_MS,
+    },
+  );
+}
+
+const FIRST_WINDOW = 256 * 1024;
+
+/** Windows and frames of both directions. Streams start with a small window that grows while their reader keeps up. */
+export function tunnelLimits(config: SharedDeps["config"]): {
+  readonly initialWindow: number;
+  readonly maxWindow: number;
+  readonly windowGrowth: number;
+  readonly maxFrame: number;
+} {
+  return {
+    initialWindow: Math.min(FIRST_WINDOW, config.windowSize),
+    maxWindow: config.windowSize,
+    windowGrowth: config.connectionWindowSize,
+    maxFrame: config.frameSize,
+  };
+}
