@@ -2,7 +2,9 @@
 import { errors } from "../errors.ts";
 import type { CollectionIndex } from "./collection-index.ts";
 import { Collection } from "./collection.ts";
-import type { Watch, Watcher, WatchTable } from "./watch.ts";
+import { DirtyKeys } from "./dirty-keys.ts";
+import { Reads } from "./reads.ts";
+import type { Watch, Watcher } from "./watch.ts";
 
 /** Something that a derivation may read: a collection or an index. */
 export interface Readable {
@@ -47,6 +49,8 @@ interface InputState {
   readonly watches: readonly Watch<never>[];
 }
 
+const NOTHING: InputState = { outputKeys: [], watches: [] };
+
 /** Part of a graph that catches up when asked to. */
 export interface Settling {
   readonly isDirty: boolean;
@@ -59,7 +63,7 @@ export class DerivedCollection<In, Out> extends Collection<Out> implements Watch
   readonly #derivation: Derivation<In, Out>;
   readonly #onFailure: OnFailure;
   readonly #inputs = new Map<string, InputState>();
-  readonly #dirty = new Set<string>();
+  readonly #dirty = new DirtyKeys();
   readonly #readable: ReadonlySet<unknown>;
 
   constructor(derivation: Derivation<In, Out>, onFailure: OnFailure) {
@@ -72,7 +76,7 @@ export class DerivedCollection<In, Out> extends Collection<Out> implements Watch
   }
 
   get isDirty(): boolean {
-    return this.#dirty.size > 0;
+    return !this.#dirty.isEmpty;
   }
 
   invalidate(inputKey: string): void {
@@ -80,27 +84,26 @@ export class DerivedCollection<In, Out> extends Collection<Out> implements Watch
   }
 
   settleOne(): void {
-    const [key] = this.#dirty;
+    const key = this.#dirty.take();
     if (key === undefined) return;
-    this.#dirty.delete(key);
-    const state = this.#inputs.get(key);
-    for (const watch of state?.watches ?? []) watch.forget();
+    const { outputKeys, watches } = this.#inputs.get(key) ?? NOTHING;
     const input = this.#derivation.from.get(key);
     if (input === undefined) {
       this.#inputs.delete(key);
-      for (const outputKey of state?.outputKeys ?? []) this.replace(outputKey, undefined);
+      for (const watch of watches) watch.forget();
+      for (const outputKey of outputKeys) this.replace(outputKey, undefined);
       return;
     }
-    const watches: Watch<never>[] = [];
-    const outputKeys = this.#store(this.#run(input, key, watches), state?.outputKeys ?? []);
-    this.#inputs.set(key, { outputKeys, watches });
+    const reads = new Reads({ watcher: this, inputKey: key }, watches);
+    const outputs = this.#run(input, key, reads);
+    this.#inputs.set(key, { outputKeys: this.#store(outputs, outputKeys), watches: reads.finish() });
   }
 
   /** Undefined: what is there stays. */
-  #run(input: In, key: string, watches: Watch<never>[]): ReadonlyMap<string, Out> | undefined {
+  #run(input: In, key: string, reads: Reads): ReadonlyMap<string, Out> | undefined {
     const { derive, whenFailed } = this.#derivation;
     try {
-      const outputs = new Map(derive(input, this.#fetchFor(key, watches), key));
+      const outputs = new Map(derive(input, this.#fetchWith(reads), key));
       this.#refuseTaken(outputs.keys(), this.#inputs.get(key)?.outputKeys ?? []);
       return outputs;
     } catch (error) {
@@ -129,21 +132,18 @@ export class DerivedCollection<In, Out> extends Collection<Out> implements Watch
     }
   }
 
-  #fetchFor(inputKey: string, watches: Watch<never>[]): Fetch {
-    const by = { watcher: this, inputKey };
-    const watch = <T>(table: WatchTable<T>, value: string, where: ((item: T) => boolean) | undefined): void => {
-      watches.push(table.add(value, { ...by, where }));
-    };
+  #fetchWith(reads: Reads): Fetch {
     return {
       one: (collection, key) => {
         this.#checkDeclared(collection);
-        watch(collection.watches, key, undefined);
+        reads.note(collection.watches, key, undefined);
         return collection.get(key);
       },
       many: (index, value, where) => {
         this.#checkDeclared(index);
-        watch(index.watches, value, where);
-        return [...index.lookup(value)].filter((item) => where?.(item) ?? true);
+        reads.note(index.watches, value, where);
+        const items = [...index.lookup(value)];
+        return where ? items.filter(where) : items;
       },
     };
   }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Settling } from "./derived-collection.ts";
 import { Collection } from "./collection.ts";
+import { DirtyKeys } from "./dirty-keys.ts";
 
 /** All objects of several collections; where keys meet, the collection named first wins. */
 export class UnionCollection<T> extends Collection<T> implements Settling {
   readonly #parts: readonly Collection<T>[];
-  readonly #dirty = new Set<string>();
+  readonly #dirty = new DirtyKeys();
 
   constructor(name: string, parts: readonly Collection<T>[]) {
     super(name, 1 + Math.max(...parts.map(({ level }) => level)));
@@ -14,13 +15,12 @@ export class UnionCollection<T> extends Collection<T> implements Settling {
   }
 
   get isDirty(): boolean {
-    return this.#dirty.size > 0;
+    return !this.#dirty.isEmpty;
   }
 
   settleOne(): void {
-    const [key] = this.#dirty;
+    const key = this.#dirty.take();
     if (key === undefined) return;
-    this.#dirty.delete(key);
     this.replace(key, this.#parts.find((part) => part.get(key) !== undefined)?.get(key));
   }
 }

@@ -9,16 +9,20 @@ export interface Watcher {
 export class Watch<T> {
   readonly watcher: Watcher;
   readonly inputKey: string;
-  readonly where: ((item: T) => boolean) | undefined;
+  where: ((item: T) => boolean) | undefined;
   readonly #table: WatchTable<T>;
   readonly #value: string;
 
-  constructor(table: WatchTable<T>, value: string, by: Pick<Watch<T>, "watcher" | "inputKey" | "where">) {
+  constructor(table: WatchTable<T>, value: string, by: { readonly watcher: Watcher; readonly inputKey: string }) {
     this.#table = table;
     this.#value = value;
     this.watcher = by.watcher;
     this.inputKey = by.inputKey;
-    this.where = by.where;
+  }
+
+  /** True if it remembers a read of this value there. */
+  isOf(table: unknown, value: string): boolean {
+    return this.#table === table && this.#value === value;
   }
 
   forget(): void {
@@ -30,7 +34,7 @@ export class Watch<T> {
 export class WatchTable<T> {
   readonly #byValue = new Map<string, Set<Watch<T>>>();
 
-  add(value: string, by: Pick<Watch<T>, "watcher" | "inputKey" | "where">): Watch<T> {
+  add(value: string, by: { readonly watcher: Watcher; readonly inputKey: string }): Watch<T> {
     const watch = new Watch(this, value, by);
     const watches = this.#byValue.get(value);
     if (watches) watches.add(watch);

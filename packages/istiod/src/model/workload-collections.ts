@@ -37,18 +37,18 @@ export function deriveWorkloads(graph: CollectionGraph, inputs: WorkloadInputs):
 
 function derivePods(graph: CollectionGraph, inputs: WorkloadInputs): Collection<ResourceInput> {
   const { sources, places, services, policies, mesh } = inputs;
-  const viewsByNamespace = services.views.index("namespace", ({ namespace }) => [namespace]);
+  const viewsBySelector = services.views.index("selector", selectorKeys);
   const listedPods = deriveListedPods(graph, inputs).index("pod", ({ reference }) => [reference]);
   return graph.derive<Pod, ResourceInput>({
     name: "pod workloads",
     from: sources.pods,
-    reads: [places.networks, places.localities, viewsByNamespace, listedPods, ...policies.reads],
+    reads: [places.networks, places.localities, viewsBySelector, listedPods, ...policies.reads],
     equals: isSameInput,
     derive: (pod, fetch) => {
       const workload = podWorkload(pod, mesh, {
         network: networkOf(fetch, places),
         locality: fetch.one(places.localities, pod.spec.nodeName ?? ""),
-        services: servicesOfPod(pod, fetch, viewsByNamespace, listedPods),
+        services: servicesOfPod(pod, fetch, viewsBySelector, listedPods),
         policies: policies.attachedTo(pod.metadata, fetch),
       });
       if (!workload) return [];
@@ -58,18 +58,30 @@ function derivePods(graph: CollectionGraph, inputs: WorkloadInputs): Collection<
 }
 
 function servicesOfPod(
-  { metadata: { namespace = "", name, uid, labels } }: Pod,
+  { metadata: { namespace = "", name, uid, labels = {} } }: Pod,
   fetch: Fetch,
-  viewsByNamespace: CollectionIndex<ServiceView>,
+  viewsBySelector: CollectionIndex<ServiceView>,
   listedPods: CollectionIndex<ListedPod>,
 ): ServiceView[] {
-  const selecting = fetch.many(
-    viewsByNamespace,
-    namespace,
-    ({ selector }) => Object.keys(selector).length > 0 && selects(selector, labels),
+  const isSelecting = ({ selector }: ServiceView): boolean => selects(selector, labels);
+  const selecting = Object.entries(labels).flatMap(([key, value]) =>
+    fetch.many(viewsBySelector, selectorKey(namespace, key, value), isSelecting),
   );
   const listing = fetch.many(listedPods, podReference(namespace, name, uid)).map(({ service }) => service);
   return [...new Map([...selecting, ...listing].map((view) => [view.resourceName, view])).values()];
+}
+
+/**
+ * One of the labels a service asks for: a pod that has it is compared with the whole selector. So a pod looks at the
+ * services of its own labels, however many others there are.
+ */
+function selectorKeys({ namespace, selector }: ServiceView): string[] {
+  const [first] = Object.entries(selector);
+  return first ? [selectorKey(namespace, ...first)] : [];
+}
+
+function selectorKey(namespace: string, label: string, value: string): string {
+  return `${namespace}/${label}=${value}`;
 }
 
 /** Most pods are in slices because a selector found them; they must not be derived again with every slice. */
