@@ -25,7 +25,7 @@ export const TRUST_DOMAINS = ["td", "td2", "cluster.local"] as const;
 export const IPS = ["10.0.0.1", "10.0.1.1", "192.168.0.1", "fd00::1"] as const;
 export const PORTS = [80, 81, 8080] as const;
 
-export const identities = fc.record({
+const identities = fc.record({
   trustDomain: fc.constantFrom(...TRUST_DOMAINS),
   namespace: fc.constantFrom(...NAMESPACES),
   serviceAccount: fc.constantFrom(...ACCOUNTS),

@@ -162,11 +162,11 @@ class Server implements AdminServer {
     }
     const gone = new AbortController();
     reply.raw.once("close", () => gone.abort());
-    const { pathname, searchParams } = new URL(request.url, "http://admin");
+    const [path = "", ...query] = request.url.split("?");
     const answer = await route.handle({
       method: request.method,
-      path: pathname,
-      query: searchParams,
+      path,
+      query: new URLSearchParams(query.join("?")),
       headers: request.headers,
       // Of the socket: what headers say of forwarded clients is not believed.
       remoteAddress: request.socket.remoteAddress ?? "",

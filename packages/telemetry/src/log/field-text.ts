@@ -16,7 +16,7 @@ export function escapeInvisible(text: string): string {
 }
 
 /** `text` in double quotes, escaped so that it stays on its line. `JSON.parse` gives it back. */
-export function quoted(text: string): string {
+function quoted(text: string): string {
   return escapeInvisible(JSON.stringify(text));
 }
 

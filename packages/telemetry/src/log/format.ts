@@ -10,7 +10,7 @@ export type LogFormat = "plain" | "json";
 export type LogFormatter = (record: LogRecord) => string;
 
 /** RFC 3339 in UTC with microseconds, as ztunnel writes it. */
-export function timestamp(timeMs: number): string {
+function timestamp(timeMs: number): string {
   const wholeMs = Math.floor(timeMs);
   const micros = Math.floor((timeMs - wholeMs) * 1000);
   return `${new Date(wholeMs).toISOString().slice(0, -1)}${String(micros).padStart(3, "0")}Z`;

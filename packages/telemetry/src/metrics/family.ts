@@ -13,7 +13,7 @@ export interface FamilyOptions<Label extends string, Series> {
 }
 
 /** Value of every label of the series that takes what a full family refuses. */
-export const OVERFLOW_LABEL = "overflow";
+const OVERFLOW_LABEL = "overflow";
 
 /**
  * The series of one family by their label values. A full family gives out one shared series, whose labels all read
