@@ -15,6 +15,7 @@ export { DEFAULT_KEEP_ALIVE, descriptorOf, tuneSocket, type KeepAlive, type TcpO
 export { listenTcp, openTcpListener, type BindOptions, type ListenOptions } from "./sockets/listen.ts";
 export { connectTcp, type ConnectDeps, type ConnectOptions } from "./sockets/connect.ts";
 export { bindUdp, openUdpSocket } from "./sockets/udp.ts";
+export { probeInPodSockets } from "./sockets/probe.ts";
 export { originalDestination, type OriginalDestination } from "./sockets/original-destination.ts";
 
 // Datagrams with file descriptors

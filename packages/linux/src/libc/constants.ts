@@ -30,7 +30,6 @@ export const SCM_RIGHTS = 1;
 // asm-generic/socket.h
 export const SOL_SOCKET = 1;
 export const SO_REUSEADDR = 2;
-export const SO_ERROR = 4;
 export const SO_KEEPALIVE = 9;
 export const SO_REUSEPORT = 15;
 export const SO_PEERCRED = 17;

@@ -18,7 +18,6 @@ export interface Libc {
   listen(fd: number, backlog: number): number;
   connect(fd: number, address: Uint8Array, length: number): number;
   accept4(fd: number, address: null, length: null, flags: number): number;
-  getsockname(fd: number, address: Uint8Array, length: Uint8Array): number;
   setsockopt(fd: number, level: number, name: number, value: Uint8Array, length: number): number;
   getsockopt(fd: number, level: number, name: number, value: Uint8Array, length: Uint8Array): number;
   sendmsg(fd: number, message: bigint, flags: number): number;
@@ -42,7 +41,6 @@ const PROTOTYPES: Readonly<Record<keyof Libc, string>> = {
   listen: "int listen(int, int)",
   connect: "int connect(int, const void *, uint32_t)",
   accept4: "int accept4(int, void *, void *, int)",
-  getsockname: "int getsockname(int, void *, void *)",
   setsockopt: "int setsockopt(int, int, int, const void *, uint32_t)",
   getsockopt: "int getsockopt(int, int, int, void *, void *)",
   sendmsg: "intptr_t sendmsg(int, const void *, int)",

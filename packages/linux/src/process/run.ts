@@ -60,9 +60,14 @@ export async function runProgram(
   const { stdin, signal, env = DEFAULT_ENV, maxOutputBytes = DEFAULT_MAX_OUTPUT_BYTES, inheritedFds = [] } = options;
   if (signal?.aborted) throw abortedError(signal, command[0]);
   const child = spawnProgram(command, { env, stdio: ["pipe", "pipe", "pipe", ...inheritedFds] }, options.netns);
-  const onAbort = (): void => void child.kill("SIGKILL");
-  signal?.addEventListener("abort", onAbort, { once: true });
-  const output = new BoundedOutput(maxOutputBytes, () => child.kill("SIGKILL"));
+  const kill = (): void => {
+    child.kill("SIGKILL");
+    // Its own children may hold the pipes open for long.
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+  };
+  signal?.addEventListener("abort", kill, { once: true });
+  const output = new BoundedOutput(maxOutputBytes, kill);
   const { promise, resolve, reject } = Promise.withResolvers<Pick<RunResult, "exitCode" | "signal">>();
   child.once("error", reject);
   child.once("close", (exitCode, killedBy) => resolve({ exitCode, signal: killedBy }));
@@ -79,7 +84,7 @@ export async function runProgram(
   } catch (error) {
     throw startError(command[0], error);
   } finally {
-    signal?.removeEventListener("abort", onAbort);
+    signal?.removeEventListener("abort", kill);
   }
 }
 
@@ -115,7 +120,11 @@ function classify(stderr: string): Classification {
   if (/Operation not permitted|Permission denied|you must be root/i.test(stderr)) {
     return { code: "LINUX_CAPABILITY_MISSING", extra: { capability: "NET_ADMIN" } };
   }
-  if (/Operation not supported|Protocol not supported|can't initialize|Couldn't load (match|target)/i.test(stderr)) {
+  if (
+    /Operation not supported|Protocol not supported|can't initialize|Couldn't load (match|target)|missing kernel module/i.test(
+      stderr,
+    )
+  ) {
     return { code: "LINUX_FEATURE_MISSING", extra: { feature: stderr.split("\n")[0] ?? "" } };
   }
   return { code: "LINUX_TOOL_FAILED", extra: {} };

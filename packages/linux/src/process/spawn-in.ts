@@ -37,7 +37,8 @@ export const SETUP_FAILED_EXIT_CODE = 125;
  * Starts an unmodified program inside given namespaces. It is a direct child: what prepares its surroundings replaces
  * itself by the program (exec), so that signals, PID and exit code are the program's own. Exit code
  * {@link SETUP_FAILED_EXIT_CODE} means that preparation failed, 127 that there is no such program.
- * Uses `setpriv`, `unshare` and `sh` as far as the options need them.
+ * Uses `setpriv`, `unshare` and `sh` as far as the options need them; if the first of them (or the program, where nothing
+ * has to be prepared) is not installed, the child emits "error" with code ENOENT.
  * @throws MeshError LINUX_CAPABILITY_MISSING if the network namespace can't be entered
  */
 export function spawnIn(command: readonly [string, ...string[]], options: SpawnInOptions = {}): ChildProcess {

@@ -4,6 +4,8 @@ import type { Socket } from "node:net";
 import { linuxErrors } from "../errors.ts";
 import {
   AF_INET,
+  AF_INET6,
+  AF_UNIX,
   IPV6_FREEBIND,
   IPV6_TRANSPARENT,
   IP_BIND_ADDRESS_NO_PORT,
@@ -50,6 +52,12 @@ export interface TcpOptions {
   readonly noDelay?: boolean;
 }
 
+const FAMILY_NAMES: Readonly<Record<number, string>> = {
+  [AF_UNIX]: "local sockets",
+  [AF_INET]: "IPv4",
+  [AF_INET6]: "IPv6",
+};
+
 /**
  * A close-on-exec, non-blocking socket. Only the call itself is made inside the namespace: bind, listen and connect act
  * on the namespace their socket was made in.
@@ -60,7 +68,7 @@ export function openSocket(family: number, type: number, netns?: NetnsRef): numb
     checked(libc().socket(family, flags, 0), {
       syscall: "socket",
       purpose: `open a socket${netns ? ` in ${netns.id}` : ""}`,
-      feature: family === AF_INET ? "IPv4" : "IPv6",
+      feature: FAMILY_NAMES[family] ?? `address family ${family}`,
     });
   return netns ? inNetns(netns, open) : open();
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { once } from "node:events";
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it, test } from "vitest";
 import {
   SEARCH_PATH,
@@ -55,6 +57,23 @@ describe("runProgram", () => {
     abort.abort();
     await expect(running).rejects.toThrow(code("ABORTED"));
     await expect(runProgram(["true"], { signal: AbortSignal.abort() })).rejects.toThrow(code("ABORTED"));
+  });
+
+  it("does not wait for its children when the caller gives up", async () => {
+    const abort = new AbortController();
+    const folder = mkdtempSync(join(tmpdir(), "linux-run-"));
+    const file = join(folder, "pid");
+    // The grandchild keeps both pipes open.
+    const script = 'sleep 600 & echo $! > "$1.new"; mv "$1.new" "$1"; wait';
+    const running = runProgram(["sh", "-c", script, "sh", file], { signal: abort.signal });
+    while (!existsSync(file)) await new Promise(setImmediate);
+    abort.abort();
+    try {
+      await expect(running).rejects.toThrow(code("ABORTED"));
+    } finally {
+      process.kill(Number(readFileSync(file, "utf8")), "SIGKILL");
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it("says what is not installed", async () => {

@@ -267,16 +267,20 @@ describe.runIf(mayUseNetns())("sysctls", () => {
 describe.runIf(mayUseNetns())("without the capability", () => {
   it("says which one lacks", () => {
     const script = `
-      import { createNetns, requireCapabilities, IN_POD_CAPABILITIES } from ${JSON.stringify(SOURCE)};
+      import { createNetns, requireCapabilities, probeInPodSockets, IN_POD_CAPABILITIES } from ${JSON.stringify(SOURCE)};
       const report = (work) => { try { work(); return "ok"; } catch (e) { return { code: e.code, message: e.message, details: e.details }; } };
-      process.stdout.write(JSON.stringify([report(createNetns), report(() => requireCapabilities("the proxy", IN_POD_CAPABILITIES))]));`;
+      process.stdout.write(JSON.stringify([report(createNetns), report(() => requireCapabilities("the proxy", IN_POD_CAPABILITIES)), report(() => probeInPodSockets(1337))]));`;
     const drop = ["--bounding-set", "-all", "--inh-caps", "-all", "--reuid", "65534", "--clear-groups"];
     const result = spawnSync("setpriv", [...drop, process.execPath, ...CONDITIONS, "-e", script], {
       encoding: "utf8",
       cwd: "/",
     });
     expect(result.stderr).toBe("");
-    const [create, required] = JSON.parse(result.stdout) as { code: string; message: string; details: unknown }[];
+    const [create, required, probed] = JSON.parse(result.stdout) as {
+      code: string;
+      message: string;
+      details: unknown;
+    }[];
     expect(create).toMatchObject({
       code: "LINUX_CAPABILITY_MISSING",
       message: "can't create a network namespace: unshare gave EPERM; the process lacks CAP_SYS_ADMIN",
@@ -284,6 +288,10 @@ describe.runIf(mayUseNetns())("without the capability", () => {
     expect(required).toMatchObject({
       code: "LINUX_CAPABILITY_MISSING",
       details: { missing: ["NET_ADMIN", "SYS_ADMIN", "NET_RAW"] },
+    });
+    expect(probed).toMatchObject({
+      code: "LINUX_CAPABILITY_MISSING",
+      message: expect.stringContaining("setns gave EPERM") as string,
     });
   });
 });

@@ -18,6 +18,7 @@ import {
   inNetns,
   listenTcp,
   originalDestination,
+  probeInPodSockets,
   tuneSocket,
   type ListenOptions,
 } from "../../src/index.ts";
@@ -244,6 +245,14 @@ describe.runIf(mayUseNetns())("TCP in another namespace", () => {
       expect(originalDestination(await accepted)).toEqual({ address: B[v], port: listening.port, via: "local" });
       client.destroy();
     }
+  });
+});
+
+describe.runIf(mayUseNetns())("probeInPodSockets", () => {
+  it("is content with a privileged process, and leaves nothing open", () => {
+    const before = readdirSync("/proc/self/fd").length;
+    expect(() => probeInPodSockets(MARK)).not.toThrow();
+    expect(readdirSync("/proc/self/fd")).toHaveLength(before);
   });
 });
 
