@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Errors
 export { kubeErrors, type FieldCause, type KubeErrorCode } from "./errors.ts";
+// Kinds and names
 export {
   RESOURCES,
   describeObject,
@@ -9,6 +11,7 @@ export {
   type ObjectRef,
   type Resource,
 } from "./resource.ts";
+// Selectors
 export {
   labelMatcher,
   labelRequirements,
@@ -26,3 +29,38 @@ export {
   type FieldRequirement,
   type FieldRequirements,
 } from "./selectors/field-selector.ts";
+// Calls
+export { connectKube, type KubeClientDeps, type KubeClientOptions } from "./client/connect.ts";
+export { kubeTargetOf, type KubeTarget } from "./client/access.ts";
+export type {
+  AppliedConfiguration,
+  ApplyOptions,
+  CallOptions,
+  DeleteOptions,
+  KubeClient,
+  ListPage,
+  ListQuery,
+  WatchQuery,
+  WriteOptions,
+  WrittenMeta,
+} from "./client/kube-client.ts";
+export type { WatchEvent, WatchStream } from "./client/watch-stream.ts";
+// Live copies
+export { createInformer, type Informer, type InformerDeps, type InformerOptions } from "./informer/informer.ts";
+export { createInformers, type Informers } from "./informer/informers.ts";
+export type { Store, StoreIndex, StoreListener } from "./informer/store.ts";
+export { slimNode, slimPod } from "./informer/slim.ts";
+// Leases and events
+export {
+  electLeader,
+  type LeaderElectionDeps,
+  type LeaderElectionOptions,
+  type LeaderTask,
+} from "./leader/leader-election.ts";
+export {
+  createEventRecorder,
+  type EventRecorder,
+  type EventRecorderDeps,
+  type EventRecorderOptions,
+  type RecordedEvent,
+} from "./events/event-recorder.ts";
