@@ -2,8 +2,10 @@
 import { errorCatalogue, type ErrorCatalogue } from "@ambientmesh/core";
 
 const codes = {
+  ISTIOD_AUTHORITY_MISSING: "The Secret for the self-made root exists but holds no certificate authority.",
   ISTIOD_DUPLICATE_KEY: "Two objects lead to the same resource; the first one stays.",
   ISTIOD_POLICY_UNREADABLE: "An AuthorizationPolicy that bypassed validation can't be read; it fails closed.",
+  ISTIOD_ROOTS_REPLACED: "The authority's roots were exchanged for others at once instead of being added first.",
   ISTIOD_SERVING_CERTIFICATE_INVALID:
     "The files of a serving certificate are missing, unreadable or don't fit together.",
   ISTIOD_UNDECLARED_READ: "A derivation read a collection that it had not declared: a mistake in istiod.",

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CertificateAuthority, type AuthorityMaterial, type IssuingPolicy } from "@ambientmesh/ca";
 import { toMeshError, type Clock, type GaugeSeries, type Logger, type Metrics } from "@ambientmesh/core";
+import { parseTrustBundle, type TrustBundle } from "@ambientmesh/spiffe";
+import { errors } from "../errors.ts";
 
 /** Gives the material that the authority should have now. */
 export type ObtainAuthority = (signal?: AbortSignal) => Promise<AuthorityMaterial>;
@@ -62,6 +64,7 @@ export class AuthorityKeeper {
     try {
       const material = await obtain(signal);
       if (!isSameMaterial(material, this.authority.material)) {
+        checkOverlap(this.authority.trustBundle, parseTrustBundle(material.rootsPem));
         this.authority.replace(material);
         logger.info("certificate authority changed", { serialNumber: this.authority.certificate.serialNumber });
         for (const listener of this.#listeners) listener();
@@ -91,6 +94,15 @@ export class AuthorityKeeper {
       this.#expiry[at]?.seconds.set((notAfterMs - this.#deps.clock.now()) / 1000);
     }
   }
+}
+
+/** Whoever trusts only the roots of before could talk to nobody who has a certificate of after. */
+function checkOverlap(before: TrustBundle, after: TrustBundle): void {
+  if (after.roots.some((root) => before.roots.some((other) => other.equals(root)))) return;
+  throw errors.create(
+    "ISTIOD_ROOTS_REPLACED",
+    "none of the roots in use is among the new ones, which would cut off every workload: add the new root beside the old one first, or restart istiod to force it",
+  );
 }
 
 function isSameMaterial(a: AuthorityMaterial, b: AuthorityMaterial): boolean {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createRoot, type AuthorityMaterial } from "@ambientmesh/ca";
+import { createRoot, withRoots, type AuthorityMaterial } from "@ambientmesh/ca";
 import { noMetrics, silentLogger } from "@ambientmesh/core";
 import { parseCertificates } from "@ambientmesh/spiffe";
 import { FakeClock } from "@ambientmesh/testkit";
@@ -81,7 +81,8 @@ describe("the authority in use", () => {
   }
 
   it("follows its material and tells so, and keeps the last that was good", async () => {
-    const [first, second] = await Promise.all([createRoot("td", OPTIONS), createRoot("td", OPTIONS)]);
+    const [first, other] = await Promise.all([createRoot("td", OPTIONS), createRoot("td", OPTIONS)]);
+    const second = withRoots(other, first.rootsPem);
     const obtain = vi.fn(async () => first);
     const { keeper } = await keeperOf(obtain);
     const changed = vi.fn();
@@ -90,6 +91,8 @@ describe("the authority in use", () => {
     obtain.mockRejectedValueOnce(new Error("no API server"));
     await keeper.refresh();
     obtain.mockResolvedValueOnce({ ...second, privateKeyPem: first.privateKeyPem });
+    await keeper.refresh();
+    obtain.mockResolvedValueOnce(other);
     await keeper.refresh();
     expect(changed).not.toHaveBeenCalled();
     expect(keeper.authority.rootsPem).toBe(first.rootsPem);
@@ -127,10 +130,8 @@ describe("the serving certificate", () => {
 
   it("is renewed when the authority changes and at half of its life", async () => {
     const clock = new FakeClock();
-    const [first, second] = await Promise.all([
-      createRoot("td", OPTIONS),
-      createRoot("td", { ...OPTIONS, ttlSeconds: 7200 }),
-    ]);
+    const first = await createRoot("td", OPTIONS);
+    const second = withRoots(await createRoot("td", { ...OPTIONS, ttlSeconds: 7200 }), first.rootsPem);
     const obtain = vi.fn(async () => first);
     const deps = { clock, logger: silentLogger, metrics: noMetrics, obtain };
     const keeper = await AuthorityKeeper.create(deps, {
