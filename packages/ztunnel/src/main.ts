@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync, readFileSync } from "node:fs";
-import { messageOf } from "@ambientmesh/core";
+import { isMeshError, messageOf } from "@ambientmesh/core";
 import { createLogOutput, createLogger, type LogOutput } from "@ambientmesh/telemetry";
 import { dumpConfig } from "./admin/dump-config.ts";
 import { startZtunnel } from "./app.ts";
@@ -54,7 +54,9 @@ async function main([command = "proxy", ...rest]: readonly string[]): Promise<nu
 main(process.argv.slice(2)).then(
   (code) => process.exit(code),
   (error: unknown) => {
-    process.stderr.write(`ztunnel: ${messageOf(error)}\n`);
+    process.stderr.write(
+      isMeshError(error, "CONFIG_INVALID") ? `${error.message}\n` : `ztunnel: ${messageOf(error)}\n`,
+    );
     process.exit(1);
   },
 );

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Logger } from "@ambientmesh/core";
-import { isIpv6Enabled } from "@ambientmesh/linux";
+import { hostNetns, isIpv6Enabled } from "@ambientmesh/linux";
 import {
   createAdminServer,
   jsonRoute,
@@ -20,7 +20,7 @@ import type { ZtunnelConfig } from "../config/model.ts";
 type Ports = Pick<ZtunnelConfig, "adminPort" | "statsPort" | "readinessPort" | "isIpv6Enabled">;
 
 function everywhere(port: number, config: Ports): readonly AdminListener[] {
-  return [{ host: config.isIpv6Enabled && isIpv6Enabled() ? "::" : "0.0.0.0", port }];
+  return [{ host: config.isIpv6Enabled && isIpv6Enabled(hostNetns()) ? "::" : "0.0.0.0", port }];
 }
 
 /** 15021: whether this proxy may be relied on. */
