@@ -63,6 +63,7 @@ export {
   type PeerRefusalReason,
   type PeerVerdict,
   type RevocationCheck,
+  type ServerExpectation,
   type VerifiedPeer,
 } from "./tls/verify.ts";
 

@@ -20,6 +20,7 @@ import type { CertificateSource, Priority, SecretState } from "../svid/certifica
 import { svidFromIssuedChain, type Svid } from "../svid/svid.ts";
 import { createCsr } from "../x509/csr.ts";
 import type { KeyType } from "../x509/keys.ts";
+import { orAborted } from "./or-aborted.ts";
 import { ReadyQueue } from "./ready-queue.ts";
 import { Secret } from "./secret.ts";
 
@@ -205,7 +206,9 @@ export class SecretManager implements CertificateSource, AsyncDisposable {
   async #request(id: SpiffeId, signal: AbortSignal): Promise<Svid> {
     const { issue, clock } = this.#deps;
     const { csrPem, privateKey } = await createCsr({ id, keyType: this.#options.keyType });
-    const svid = svidFromIssuedChain({ id, chain: await issue(csrPem, id, signal), privateKey });
+    // An issuer that does not listen to its signal must not hold up the end of the manager.
+    const chain = await orAborted(issue(csrPem, id, signal), signal, `asking for the certificate of ${id}`);
+    const svid = svidFromIssuedChain({ id, chain, privateKey });
     if (svid.notAfterMs > clock.now()) return svid;
     throw spiffeErrors.create("SVID_INVALID", `the new certificate of ${id} has expired already: compare the clocks`);
   }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { abortedError, type Backoff, type Timer } from "@ambientmesh/core";
+import type { Backoff, Timer } from "@ambientmesh/core";
 import type { SpiffeId } from "../id/spiffe-id.ts";
 import type { SecretState } from "../svid/certificate-source.ts";
 import type { Svid } from "../svid/svid.ts";
+import { orAborted } from "./or-aborted.ts";
 
 /** One identity inside the {@link SecretManager}. */
 export class Secret {
@@ -30,16 +31,7 @@ export class Secret {
     const { promise } = (this.#waiting ??= Promise.withResolvers<Svid>());
     // Everybody who waits gets the error; if all of them left, nobody is there to handle it.
     promise.catch(() => {});
-    if (signal === undefined) return promise;
-    const withdrawn = Promise.withResolvers<never>();
-    const onAbort = (): void => withdrawn.reject(abortedError(signal, `waiting for the certificate of ${this.id}`));
-    if (signal.aborted) onAbort();
-    signal.addEventListener("abort", onAbort, { once: true });
-    try {
-      return await Promise.race([promise, withdrawn.promise]);
-    } finally {
-      signal.removeEventListener("abort", onAbort);
-    }
+    return orAborted(promise, signal, `waiting for the certificate of ${this.id}`);
   }
 
   /** Tells everybody who waits. */

@@ -6,12 +6,13 @@ import { spiffeErrors } from "../errors.ts";
 import { trustDomainOf } from "../id/spiffe-id.ts";
 import type { RevocationSource } from "../revocation/revocation-set.ts";
 import type { Svid } from "../svid/svid.ts";
-import { clientTlsOptions, serverTlsOptions } from "./options.ts";
+import { ALPN_PROTOCOLS, clientTlsOptions, refusalError, serverTlsOptions } from "./options.ts";
 import { defaultTlsPolicy, type TlsPolicy } from "./policy.ts";
+import { chooseProtocolAndKeepChain } from "./presented.ts";
 import {
   refusedChain,
+  judgeServer,
   verifyClient,
-  verifyServer,
   type PeerRefusalReason,
   type PeerVerdict,
   type VerifiedPeer,
@@ -53,7 +54,10 @@ async function handshake(
 ): Promise<HandshakeOutcome> {
   const { timeoutMs = DEFAULT_TIMEOUT_MS, clock = systemClock, signal } = options;
   const { promise, resolve: settle } = Promise.withResolvers<Settled>();
-  const onClose = (): void => settle(refusal("closed", "the other side closed the connection during the handshake"));
+  // The TLS socket closes a little later and knows better why.
+  const onClose = (): void => {
+    setImmediate(() => settle(refusal("closed", "the other side closed the connection during the handshake")));
+  };
   const onAbort = (): void => settle(refusal("aborted", "the handshake was given up"));
   raw.once("close", onClose);
   signal?.addEventListener("abort", onAbort, { once: true });
@@ -95,29 +99,26 @@ function failure(error: Error, socket: TLSSocket): Refusal {
  */
 class Acceptor {
   readonly #server: Server;
-  readonly #waiting = new Map<unknown, (settled: Settled) => void>();
+  readonly #chooseProtocol = chooseProtocolAndKeepChain(ALPN_PROTOCOLS);
 
   constructor(svid: Svid, policy: TlsPolicy) {
     this.#server = createServer(serverTlsOptions(svid, { policy }));
-    this.#server.on("secureConnection", (socket) => this.#settle(socket, socket));
-    this.#server.on("tlsClientError", (error, socket) => this.#settle(socket, failure(error, socket)));
   }
 
-  accept(raw: Duplex, settle: (settled: Settled) => void): void {
-    this.#waiting.set(raw, settle);
-    raw.once("close", () => this.#waiting.delete(raw));
-    this.#server.emit("connection", raw);
-  }
-
-  #settle(socket: TLSSocket, settled: Settled): void {
-    // Node keeps the wrapped socket under this name (other streams one step further) and offers no other way back to it.
-    // Were it gone, nobody would be let in.
-    const wrapped = Reflect.get(socket, "_parent") as { readonly stream?: unknown } | undefined;
-    const raw = this.#waiting.has(wrapped) ? wrapped : wrapped?.stream;
-    const settle = this.#waiting.get(raw);
-    this.#waiting.delete(raw);
-    if (settle === undefined) socket.destroy();
-    else settle(settled);
+  /**
+   * The server tells how a handshake ended by an event that does not say whose it was. So each connection is handed to a stand-in,
+   * which is the server in everything but that its events are about this one connection.
+   */
+  accept(raw: Duplex, settle: (settled: Settled) => void, keepsChain: boolean): void {
+    const emit = (event: string, ...about: readonly unknown[]): boolean => {
+      if (event === "secureConnection") settle(about[0] as TLSSocket);
+      else if (event === "tlsClientError") settle(failure(about[0] as Error, about[1] as TLSSocket));
+      else return false;
+      return true;
+    };
+    const protocols = { ALPNProtocols: { value: undefined }, ALPNCallback: { value: this.#chooseProtocol } };
+    const standIn: unknown = Object.create(this.#server, { emit: { value: emit }, ...(keepsChain && protocols) });
+    for (const listener of this.#server.listeners("connection")) Reflect.apply(listener, standIn, [raw]);
   }
 }
 
@@ -146,7 +147,7 @@ export async function acceptTls(
   return handshake(
     raw,
     options,
-    (settle) => acceptor.accept(raw, settle),
+    (settle) => acceptor.accept(raw, settle, options.revocation !== undefined),
     (socket) => verifyClient(socket, checks),
   );
 }
@@ -160,9 +161,15 @@ export async function connectTls(
   svid: Svid,
   options: HandshakeOptions & { readonly expectedIds: readonly string[] },
 ): Promise<HandshakeOutcome> {
-  const { expectedIds, policy = defaultTlsPolicy() } = options;
+  const expectation = { expectedIds: options.expectedIds, ...revocationCheck(svid, options) };
+  // Judged where Node shows the certificate anyway; showing it again would cost a tenth of a millisecond.
+  let verdict: PeerVerdict | undefined;
   const begin = (settle: (settled: Settled) => void): void => {
-    const socket = connect({ ...clientTlsOptions(svid, { expectedIds, policy }), socket: raw });
+    const socket = connect({
+      ...clientTlsOptions(svid, { ...expectation, policy: options.policy ?? defaultTlsPolicy() }),
+      socket: raw,
+      checkServerIdentity: (_host, certificate) => refusalError((verdict = judgeServer(certificate, expectation))),
+    });
     const onError = (error: Error): void => settle(failure(error, socket));
     socket.once("secureConnect", () => {
       socket.off("error", onError);
@@ -172,6 +179,6 @@ export async function connectTls(
     socket.on("error", onError);
   };
   return handshake(raw, options, begin, (socket) =>
-    verifyServer(socket, { expectedIds, ...revocationCheck(svid, options) }),
+    verdict !== undefined && socket.authorized ? verdict : refusedChain("it was not checked"),
   );
 }

@@ -4,7 +4,7 @@ import { spiffeErrors } from "../errors.ts";
 import type { Svid } from "../svid/svid.ts";
 import { secureContextFor, secureContextOptions } from "./contexts.ts";
 import { defaultTlsPolicy, type TlsPolicy } from "./policy.ts";
-import { acceptIds, judgeLeaf } from "./verify.ts";
+import { judgeServer, type PeerVerdict, type ServerExpectation } from "./verify.ts";
 
 /** The only protocol inside the mesh's TLS. */
 export const ALPN_PROTOCOLS: readonly string[] = ["h2"];
@@ -29,17 +29,18 @@ export function serverTlsOptions(svid: Svid, options: { readonly policy?: TlsPol
  */
 export function clientTlsOptions(
   svid: Svid,
-  options: { readonly expectedIds: readonly string[]; readonly policy?: TlsPolicy },
+  options: ServerExpectation & { readonly policy?: TlsPolicy },
 ): ConnectionOptions {
-  const accepts = acceptIds(options.expectedIds);
   return {
     secureContext: secureContextFor(svid, options.policy ?? defaultTlsPolicy()),
     rejectUnauthorized: true,
     ALPNProtocols: [...ALPN_PROTOCOLS],
-    checkServerIdentity: (_host, certificate) => {
-      const verdict = judgeLeaf(certificate.raw, accepts);
-      if (verdict.kind === "verified") return undefined;
-      return spiffeErrors.create("TLS_PEER_REFUSED", verdict.message, { details: { reason: verdict.reason } });
-    },
+    checkServerIdentity: (_host, certificate) => refusalError(judgeServer(certificate, options)),
   };
+}
+
+/** The error by which `checkServerIdentity` ends a connection; none for a verified peer. */
+export function refusalError(verdict: PeerVerdict): Error | undefined {
+  if (verdict.kind === "verified") return undefined;
+  return spiffeErrors.create("TLS_PEER_REFUSED", verdict.message, { details: { reason: verdict.reason } });
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { X509Certificate } from "node:crypto";
-import type { TLSSocket } from "node:tls";
+import type { PeerCertificate, TLSSocket } from "node:tls";
 import { messageOf } from "@ambientmesh/core";
 import { trustDomainOf, type SpiffeId } from "../id/spiffe-id.ts";
 import type { RevocationSource } from "../revocation/revocation-set.ts";
@@ -8,6 +7,7 @@ import { identityOf } from "../svid/profile.ts";
 import type { TrustBundle } from "../svid/trust-bundle.ts";
 import { parseCertificate, type Certificate } from "../x509/certificate.ts";
 import { buildPath } from "../x509/path.ts";
+import { presentedByClient, presentedByServer, type Presented } from "./presented.ts";
 
 /** Why a peer is refused; stable, for logs and metrics. */
 export type PeerRefusalReason =
@@ -54,23 +54,8 @@ export function refusedChain(code: string): PeerVerdict {
   return refused(OPENSSL_REASONS[code] ?? "untrusted", `the certificate chain was refused: ${code}`);
 }
 
-/** Judges the leaf of a trusted chain by what it says. */
-export function judgeLeaf(leaf: Uint8Array, accepts: (id: SpiffeId) => PeerVerdict | undefined): PeerVerdict {
-  let certificate: Certificate;
-  try {
-    certificate = parseCertificate(leaf);
-  } catch (error) {
-    return refused("invalid-certificate", messageOf(error));
-  }
-  const identity = identityOf(certificate);
-  if (identity.kind === "invalid") {
-    return refused("invalid-certificate", `certificate ${certificate.serialNumber} is no SVID: ${identity.problem}`);
-  }
-  return accepts(identity.id) ?? { kind: "verified", peer: { id: identity.id, certificate } };
-}
-
 /** Lets in whoever is of the trust domain. */
-export function acceptTrustDomain(trustDomain: string): (id: SpiffeId) => PeerVerdict | undefined {
+function acceptTrustDomain(trustDomain: string): (id: SpiffeId) => PeerVerdict | undefined {
   return (id) =>
     trustDomainOf(id) === trustDomain
       ? undefined
@@ -78,7 +63,7 @@ export function acceptTrustDomain(trustDomain: string): (id: SpiffeId) => PeerVe
 }
 
 /** Lets in exactly these. */
-export function acceptIds(expectedIds: readonly string[]): (id: SpiffeId) => PeerVerdict | undefined {
+function acceptIds(expectedIds: readonly string[]): (id: SpiffeId) => PeerVerdict | undefined {
   return (id) =>
     expectedIds.includes(id)
       ? undefined
@@ -88,60 +73,79 @@ export function acceptIds(expectedIds: readonly string[]): (id: SpiffeId) => Pee
         );
 }
 
-/** What the peer sent behind its leaf. */
-function sentIntermediates(leaf: X509Certificate): Certificate[] {
-  const intermediates: Certificate[] = [];
-  for (let next = leaf.issuerCertificate; next !== undefined; next = next.issuerCertificate) {
-    intermediates.push(parseCertificate(next.raw));
-    // More than any real chain; OpenSSL's own limit for verified chains is 100.
-    if (intermediates.length >= 16) break;
-  }
-  return intermediates;
-}
-
-function checkRevocation(peer: VerifiedPeer, leaf: X509Certificate, check: RevocationCheck): PeerVerdict {
-  const path = buildPath(peer.certificate, sentIntermediates(leaf), check.trustBundle.roots);
-  if (path === undefined)
+function checkRevocation(peer: VerifiedPeer, presented: Presented, check: RevocationCheck): PeerVerdict {
+  const intermediates = [...presented.rest()].map((der) => parseCertificate(der));
+  const path = buildPath(peer.certificate, intermediates, check.trustBundle.roots);
+  if (path === undefined) {
     return refused("untrusted", `the path from the certificate of ${peer.id} to a root can't be found again`);
+  }
   const revoked = check.source.current.findRevoked(path);
   if (revoked === undefined) return { kind: "verified", peer: { ...peer, path } };
   const whose = revoked === peer.certificate ? `of ${peer.id}` : `of an authority above ${peer.id}`;
   return refused("revoked", `certificate ${revoked.serialNumber} ${whose} was revoked`);
 }
 
-function verify(
-  socket: TLSSocket,
-  accepts: (id: SpiffeId) => PeerVerdict | undefined,
+type Accepts = (id: SpiffeId) => PeerVerdict | undefined;
+
+function judgeCertificate(
+  presented: Presented,
+  accepts: Accepts,
   revocation: RevocationCheck | undefined,
 ): PeerVerdict {
-  const leaf = socket.getPeerX509Certificate();
-  if (leaf === undefined) return refused("no-certificate", "the peer presented no certificate");
-  // True only after Node asked OpenSSL for the result of the whole chain: signatures, validity, constraints and purpose.
-  if (!socket.authorized) return refusedChain(String(socket.authorizationError ?? "it was not checked"));
-  const verdict = judgeLeaf(leaf.raw, accepts);
-  if (verdict.kind === "refused" || revocation === undefined) return verdict;
-  try {
-    return checkRevocation(verdict.peer, leaf, revocation);
-  } catch (error) {
-    return refused("invalid-certificate", `revocation could not be checked: ${messageOf(error)}`);
+  const certificate = parseCertificate(presented.leaf);
+  const identity = identityOf(certificate);
+  if (identity.kind === "invalid") {
+    return refused("invalid-certificate", `certificate ${certificate.serialNumber} is no SVID: ${identity.problem}`);
   }
+  const peer = { id: identity.id, certificate };
+  const refusal = accepts(identity.id);
+  if (refusal !== undefined) return refusal;
+  return revocation === undefined ? { kind: "verified", peer } : checkRevocation(peer, presented, revocation);
+}
+
+/** Judges a good chain by what its leaf says and, if asked to, whether any of it was revoked. */
+function judge(presented: Presented, accepts: Accepts, revocation: RevocationCheck | undefined): PeerVerdict {
+  try {
+    return judgeCertificate(presented, accepts, revocation);
+  } catch (error) {
+    return refused("invalid-certificate", messageOf(error));
+  }
+}
+
+/** What a client expects of a server. */
+export interface ServerExpectation {
+  /** Who it may be: any of these ids. Nobody, if there is none. */
+  readonly expectedIds: readonly string[];
+  readonly revocation?: RevocationCheck;
+}
+
+/** Judges the server's certificate inside `checkServerIdentity`, where the chain is known to be good and nothing was sent yet. */
+export function judgeServer(certificate: PeerCertificate, { expectedIds, revocation }: ServerExpectation): PeerVerdict {
+  return judge(presentedByServer(certificate), acceptIds(expectedIds), revocation);
+}
+
+/** Refused unless Node has asked OpenSSL for its verdict on the whole chain: signatures, validity, constraints and purpose. */
+function unauthorized(socket: TLSSocket): PeerVerdict | undefined {
+  return socket.authorized ? undefined : refusedChain(String(socket.authorizationError ?? "it was not checked"));
 }
 
 /**
  * Who the client at the other end of an accepted connection is. The socket must come from a `tls.Server` with
  * {@link serverTlsOptions}: a bare `new TLSSocket(raw, { isServer: true })` never learns whether the chain was good, and is refused.
+ * To check revocation below intermediates prefer {@link acceptTls}: Node.js 24.21 hides the intermediates from here, and then nobody is let in.
  */
 export function verifyClient(
   socket: TLSSocket,
   options: { readonly trustDomain: string; readonly revocation?: RevocationCheck },
 ): PeerVerdict {
-  return verify(socket, acceptTrustDomain(options.trustDomain), options.revocation);
+  const presented = presentedByClient(socket);
+  if (presented === undefined) return refused("no-certificate", "the client presented no certificate");
+  return unauthorized(socket) ?? judge(presented, acceptTrustDomain(options.trustDomain), options.revocation);
 }
 
-/** Whether the server at the other end of a connection is one of those that were meant. Host names play no part. */
-export function verifyServer(
-  socket: TLSSocket,
-  options: { readonly expectedIds: readonly string[]; readonly revocation?: RevocationCheck },
-): PeerVerdict {
-  return verify(socket, acceptIds(options.expectedIds), options.revocation);
+/** Whether the server at the other end of a connection of `tls.connect` is one of those that were meant. Host names play no part. */
+export function verifyServer(socket: TLSSocket, expectation: ServerExpectation): PeerVerdict {
+  const leaf = socket.getPeerCertificate(expectation.revocation !== undefined) as Partial<PeerCertificate>;
+  if (leaf.raw === undefined) return refused("no-certificate", "the server's certificate is not there any more");
+  return unauthorized(socket) ?? judgeServer(leaf as PeerCertificate, expectation);
 }

@@ -15,7 +15,7 @@ export interface TestAuthority {
   readonly authority: CertificateAuthority;
   readonly trustBundle: TrustBundle;
   /** An SVID; by default for one day from now. */
-  svid(id: string, options?: { readonly ttlSeconds?: number }): Promise<Svid>;
+  readonly svid: (id: string, options?: { readonly ttlSeconds?: number }) => Promise<Svid>;
   /** Signs requests, as the certificate service does; fits `SecretManagerDeps.issue`. */
   readonly issue: IssueCertificate;
 }

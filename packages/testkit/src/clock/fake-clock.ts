@@ -18,6 +18,12 @@ export class FakeClock implements Clock {
     return this.#timers.size;
   }
 
+  /** How long until the next timer fires; undefined without timers. */
+  get nextTimerInMs(): number | undefined {
+    const dueAt = Math.min(...[...this.#timers].map((timer) => timer.dueAt));
+    return Number.isFinite(dueAt) ? dueAt - this.#nowMs : undefined;
+  }
+
   now(): number {
     return this.#nowMs;
   }
