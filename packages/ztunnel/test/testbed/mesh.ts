@@ -57,6 +57,11 @@ export class Node {
       .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" ") + 1)), 0);
   }
 
+  /** The text of config_dump. */
+  async dump(): Promise<string> {
+    return (await this.get("/config_dump")).text();
+  }
+
   async get(path: string, method = "GET"): Promise<Response> {
     const port = this.ztunnel?.servers.admin[0]?.port;
     return fetch(`http://127.0.0.1:${port}${path}`, { method });
@@ -71,6 +76,7 @@ export class Mesh implements AsyncDisposable {
   readonly #folder: string;
   readonly #env: Readonly<Record<string, string>>;
   readonly #servers: Server[] = [];
+  #marks = 0;
 
   constructor(network: TestNetwork, control: ControlPlane, env: Readonly<Record<string, string>>) {
     this.network = network;
@@ -155,6 +161,21 @@ export class Mesh implements AsyncDisposable {
       namespace: "default",
       hostname: hostnameOf(name),
     });
+  }
+
+  /** Waits until every proxy has all that was published. */
+  async settle(): Promise<void> {
+    const mark = `mark-${++this.#marks}`;
+    this.control.publishWorkload({ uid: mark, name: mark });
+    this.control.publishPolicy({ namespace: mark, name: mark, scope: 2 });
+    for (const node of this.#nodes.values()) {
+      await vi.waitUntil(async () => (await node.dump()).split(`"${mark}"`).length > 3, {
+        timeout: 5000,
+        interval: 10,
+      });
+    }
+    this.control.addresses.delete(mark);
+    this.control.policies.delete(`${mark}/${mark}`);
   }
 
   /** A server in a pod that writes twice what it reads, and says where its clients seem to come from. */
