@@ -28,6 +28,15 @@ describe("exposition", () => {
     }
   });
 
+  it("keeps the name of a counter without _total where the format allows it", async () => {
+    const metrics = createMetrics();
+    metrics.counter({ name: "pilot_xds_pushes", help: "Pushes" }).with({}).add(2);
+    expect(await metrics.render("prometheus")).toContain("# TYPE pilot_xds_pushes counter\npilot_xds_pushes 2\n");
+    expect(await metrics.render("openmetrics")).toContain(
+      "# TYPE pilot_xds_pushes counter\npilot_xds_pushes_total 2\n",
+    );
+  });
+
   it("writes gauges and histograms, with the buckets cumulated", async () => {
     const metrics = createMetrics();
     const gauge = metrics.gauge({ name: "workload_manager_active_proxy_count", help: "Active" }).with({});
