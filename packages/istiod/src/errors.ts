@@ -2,8 +2,9 @@
 import { errorCatalogue, type ErrorCatalogue } from "@ambientmesh/core";
 
 const codes = {
-  ISTIOD_AUTHORITY_MISSING: "The Secret for the self-made root exists but holds no certificate authority.",
+  ISTIOD_AUTHORITY_MISSING: "The Secret or folder that should hold the certificate authority holds none.",
   ISTIOD_DUPLICATE_KEY: "Two objects lead to the same resource; the first one stays.",
+  ISTIOD_NO_API_SERVER: "Neither a flag nor the environment says which Kubernetes API server to use.",
   ISTIOD_POLICY_UNREADABLE: "An AuthorizationPolicy that bypassed validation can't be read; it fails closed.",
   ISTIOD_ROOTS_REPLACED: "The authority's roots were exchanged for others at once instead of being added first.",
   ISTIOD_SERVING_CERTIFICATE_INVALID:

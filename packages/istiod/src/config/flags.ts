@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DEFAULTS, PORTS } from "@ambientmesh/api";
-import type { ConfigReader, Variable } from "@ambientmesh/core";
+import { messageOf, type ConfigReader, type Variable } from "@ambientmesh/core";
+import { LogLevels } from "@ambientmesh/telemetry";
 import type { Environment } from "./environment.ts";
 import { parseListenAddress, type ListenAddress } from "./listen-address.ts";
 
@@ -20,10 +21,9 @@ export interface Flags {
   readonly tls: {
     readonly certificateFile: string | undefined;
     readonly keyFile: string | undefined;
-    readonly rootFile: string | undefined;
     readonly minVersion: "TLSv1.2" | "TLSv1.3";
   };
-  readonly logLevels: string;
+  readonly logLevels: LogLevels;
   readonly isLogJson: boolean;
 }
 
@@ -40,7 +40,7 @@ export function readFlags(reader: ConfigReader, environment: Pick<Environment, "
     kubeconfig: reader.string({
       name: "--kubeconfig",
       default: undefined,
-      description: "Kubeconfig of the API server; without it $KUBECONFIG, ~/.kube/config, then the pod's own account.",
+      description: "Kubeconfig of the API server; without it the pod's own account, then $KUBECONFIG.",
     }),
     maxConnectionAgeMs: reader.durationMs({
       name: "--keepaliveMaxServerConnectionAge",
@@ -54,11 +54,7 @@ export function readFlags(reader: ConfigReader, environment: Pick<Environment, "
       description: "Time for streams and requests to end after SIGTERM; the rest is cut off.",
     }),
     tls: readTls(reader),
-    logLevels: reader.string({
-      name: "--log_output_level",
-      default: "info",
-      description: 'Log levels: a level, or "scope:level" separated by commas.',
-    }),
+    logLevels: readLogLevels(reader),
     isLogJson: reader.boolean({
       name: "--log_as_json",
       default: true,
@@ -137,7 +133,6 @@ function readTls(reader: ConfigReader): Flags["tls"] {
   const tls = {
     certificateFile: file("--tlsCertFile", "Serving certificate (PEM) instead of one from the built-in CA."),
     keyFile: file("--tlsKeyFile", "Key of --tlsCertFile (PEM)."),
-    rootFile: file("--caCertFile", "Root of --tlsCertFile (PEM)."),
     minVersion:
       reader.oneOf({
         name: "--tls-min-version",
@@ -152,4 +147,30 @@ function readTls(reader: ConfigReader): Flags["tls"] {
     reader.problem("--tlsCertFile and --tlsKeyFile have to be given together");
   }
   return tls;
+}
+
+/** Istio writes "scope:level", with "default" for what has no level of its own, and "none" for off. */
+function readLogLevels(reader: ConfigReader): LogLevels {
+  const text = reader.string({
+    name: "--log_output_level",
+    default: "default:info",
+    description:
+      "Log levels (none, error, warn, info, debug), separated by commas: scope:level, or default:level for all others.",
+  });
+  const filter = text
+    .split(",")
+    .map((part) =>
+      part
+        .trim()
+        .replace(/^(default|all):/, "")
+        .replace(":", "=")
+        .replace(/none$/, "off"),
+    )
+    .join(",");
+  try {
+    return new LogLevels(filter);
+  } catch (error) {
+    reader.problem(`--log_output_level: ${messageOf(error)}`);
+    return new LogLevels();
+  }
 }

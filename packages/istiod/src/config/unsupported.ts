@@ -24,6 +24,10 @@ export const UNSUPPORTED_FLAGS: Readonly<Record<string, UnsupportedSetting>> = {
   "--registries": refuse("Kubernetes is the only registry", "Kubernetes"),
   "--configDir": refuse("objects come from a Kubernetes API; ambientctl local serves a folder as one", ""),
   "--tls-cipher-suites": refuse("Node.js's default suites are used", ""),
+  "--caCertFile": warn(
+    "clients get the root of --tlsCertFile from whoever installs them, as the CA's root is another one",
+    "",
+  ),
   "--cniNamespace": warn("the untaint controller is not part of this version"),
   "--ctrlz_port": warn("there is no ControlZ page; see /debug on the monitoring port"),
   "--ctrlz_address": warn("there is no ControlZ page; see /debug on the monitoring port"),

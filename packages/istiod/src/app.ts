@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+import { hostname } from "node:os";
+import type { AddressInfo } from "node:net";
+import { AUTHORIZATION_TYPE_URL } from "@ambientmesh/api/security";
+import { ADDRESS_TYPE_URL } from "@ambientmesh/api/workload";
+import {
+  TaskGroup,
+  messageOf,
+  toMeshError,
+  type Clock,
+  type Logger,
+  type MeshError,
+  type Service,
+} from "@ambientmesh/core";
+import { electLeader, type KubeClient } from "@ambientmesh/kube";
+import { Readiness, type AdminServer, type MetricsRegistry } from "@ambientmesh/telemetry";
+import { GrpcListener, ResourceCache, serveXds, type XdsServer } from "@ambientmesh/xds";
+import { bindable, createAdminServers } from "./admin/admin-servers.ts";
+import { DebugAccess } from "./admin/debug-access.ts";
+import { debugPages } from "./admin/debug-pages.ts";
+import { CallAuthenticator } from "./authentication/call-authenticator.ts";
+import { TokenAuthenticator } from "./authentication/token-authenticator.ts";
+import type { AuthorityKeeper } from "./certificates/authority-keeper.ts";
+import { CertificateIssuer } from "./certificates/certificate-issuer.ts";
+import { certificateMetrics } from "./certificates/certificate-metrics.ts";
+import { serveCertificates } from "./certificates/certificate-service.ts";
+import {
+  openAuthority,
+  openServingCertificate,
+  type CertificatesDeps,
+} from "./certificates/control-plane-certificates.ts";
+import { NodeAuthorizer } from "./certificates/node-authorization.ts";
+import type { IstiodConfig } from "./config/config.ts";
+import type { ListenAddress } from "./config/listen-address.ts";
+import {
+  authenticateNobody,
+  authenticateWith,
+  createDiscoveryServer,
+  type ClientIdentity,
+} from "./discovery/discovery-server.ts";
+import { feedStore } from "./discovery/resource-feed.ts";
+import { SettleLoop } from "./discovery/settle-loop.ts";
+import { istiodMetrics, type IstiodMetrics } from "./metrics.ts";
+import { createMeshModel, type MeshModel } from "./model/mesh-model.ts";
+import { createKubernetesSources } from "./sources/kubernetes-sources.ts";
+import { readVersion } from "./version.ts";
+import { PolicyStatusWriter } from "./writers/policy-status-writer.ts";
+import { RootConfigMapWriter } from "./writers/root-config-map-writer.ts";
+
+export interface IstiodDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: MetricsRegistry;
+  readonly client: KubeClient;
+  /** Something failed that no object, client or server can cause: the process should end. */
+  readonly onCrash: (error: MeshError) => void;
+}
+
+/** Where istiod listens; absent where it was told not to. */
+export interface IstiodAddresses {
+  readonly http: { readonly host: string; readonly port: number } | undefined;
+  readonly monitoring: { readonly host: string; readonly port: number } | undefined;
+  readonly grpc: AddressInfo | undefined;
+  readonly secureGrpc: AddressInfo | undefined;
+}
+
+/** Lease of the replica that writes to the API. */
+const LEADER_LEASE = "istio-leader";
+/** Clients that are sent away at shutdown come to the other replicas one after another, this far apart at least, in ms. */
+const DRAIN_GAP_MS = 10;
+
+/** The control plane: `start` resolves when everything is synced and all ports are open. */
+export class Istiod implements Service {
+  readonly #deps: IstiodDeps;
+  readonly #config: IstiodConfig;
+  readonly #stack = new AsyncDisposableStack();
+  readonly #tasks: TaskGroup;
+  readonly #metrics: IstiodMetrics;
+  readonly #model: MeshModel;
+  readonly #loop: SettleLoop;
+  readonly #resources: ResourceCache;
+  readonly #discovery: XdsServer<ClientIdentity>;
+  readonly #calls: CallAuthenticator;
+  readonly #readiness = new Readiness();
+  #admin: { readonly http: AdminServer | undefined; readonly monitoring: AdminServer | undefined } | undefined;
+  #grpc: GrpcListener | undefined;
+  #secureGrpc: GrpcListener | undefined;
+
+  constructor(deps: IstiodDeps, config: IstiodConfig) {
+    this.#deps = deps;
+    this.#config = config;
+    const { clock, logger, metrics, client, onCrash } = deps;
+    const { trustDomain } = config.meshConfig;
+    this.#tasks = new TaskGroup({ onCrash: (_task, error) => onCrash(error) });
+    this.#metrics = istiodMetrics(metrics, clock, readVersion());
+    this.#model = createMeshModel(modelOptions(config), ({ collection, key, error }) => {
+      this.#metrics.countDerivationFailure(collection);
+      logger.error("object can't be understood", { collection, key, reason: messageOf(error) });
+    });
+    this.#resources = new ResourceCache(
+      { clock, metrics },
+      { quietMs: config.push.debounceMs, maxMs: config.push.debounceMaxMs },
+    );
+    feedStore(this.#resources.store(ADDRESS_TYPE_URL), this.#model.addresses);
+    feedStore(this.#resources.store(AUTHORIZATION_TYPE_URL), this.#model.authorizations);
+    this.#loop = new SettleLoop({
+      clock,
+      graph: this.#model.graph,
+      duration: this.#metrics.settleTime,
+      onCrash: (error) => onCrash(toMeshError(error)),
+    });
+    this.#discovery = createDiscoveryServer(
+      { clock, logger: logger.child("xds"), metrics, resources: this.#resources },
+      { maxRequestsPerSecond: config.push.maxRequestsPerSecond },
+    );
+    const tokens = new TokenAuthenticator(
+      { clock, reviewToken: (token, audiences) => client.reviewToken({ token, audiences }) },
+      { audiences: config.authentication.tokenAudiences, trustDomain },
+    );
+    this.#calls = new CallAuthenticator(tokens, { trustDomain, clusterId: config.clusterId });
+  }
+
+  get addresses(): IstiodAddresses {
+    return {
+      http: this.#admin?.http?.addresses[0],
+      monitoring: this.#admin?.monitoring?.addresses[0],
+      grpc: this.#grpc?.address,
+      secureGrpc: this.#secureGrpc?.address,
+    };
+  }
+
+  async start(signal?: AbortSignal): Promise<void> {
+    for (const warning of this.#config.warnings) this.#deps.logger.warn("setting", { warning });
+    this.#stack.use(
+      this.#deps.metrics.onScrape(() => this.#metrics.refresh({ services: this.#model.sources.services.size })),
+    );
+    this.#stack.defer(() => this.#resources[Symbol.dispose]());
+    this.#stack.defer(() => this.#loop[Symbol.dispose]());
+    this.#stack.use(this.#tasks);
+    try {
+      await this.#start(signal);
+    } catch (error) {
+      await this[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // Never disposed: istiod does not become ready again.
+    this.#readiness.begin("shutdown");
+    await this.#stack.disposeAsync();
+  }
+
+  async #start(signal: AbortSignal | undefined): Promise<void> {
+    using _starting = this.#readiness.begin("start");
+    await this.#openAdmin(signal);
+    const deps: CertificatesDeps = { ...this.#deps, tasks: this.#tasks, stack: this.#stack };
+    const [keeper] = await Promise.all([openAuthority(deps, this.#config, signal), this.#syncSources(signal)]);
+    this.#discovery.markReady();
+    const tls = await openServingCertificate(deps, this.#config, keeper);
+    const { grpcAddress, secureGrpcAddress } = this.#config;
+    this.#secureGrpc = secureGrpcAddress && this.#createListener(secureGrpcAddress, tls);
+    this.#grpc = grpcAddress && this.#createListener(grpcAddress);
+    if (this.#secureGrpc) {
+      serveXds(this.#discovery, this.#secureGrpc, authenticateWith(this.#calls));
+      if (this.#config.certificates.isServed) serveCertificates(this.#secureGrpc, this.#createIssuer(keeper));
+    }
+    if (this.#grpc) serveXds(this.#discovery, this.#grpc, authenticateNobody);
+    await this.#openListeners(signal);
+    this.#startWriters(keeper);
+    this.#deps.logger.info("istiod is ready", { ...this.addresses });
+  }
+
+  async #openAdmin(signal: AbortSignal | undefined): Promise<void> {
+    const { clock, logger, metrics } = this.#deps;
+    const { namespace, authentication, httpAddress, monitoringAddress } = this.#config;
+    const access = new DebugAccess(this.#calls, {
+      isRestricted: authentication.isDebugAuthenticated,
+      namespaces: [namespace, ...authentication.debugNamespaces],
+    });
+    const pages = debugPages({
+      clients: () => this.#discovery.clients(),
+      addresses: this.#resources.store(ADDRESS_TYPE_URL),
+      authorizations: this.#resources.store(AUTHORIZATION_TYPE_URL),
+      policies: this.#model.policies,
+      collectionSizes: () => this.#model.graph.sizes(),
+    });
+    this.#admin = createAdminServers(
+      {
+        clock,
+        logger: logger.child("admin"),
+        metrics,
+        readiness: this.#readiness,
+        version: readVersion(),
+        debugRoutes: pages.map((page) => access.route(page)),
+      },
+      { http: httpAddress, monitoring: monitoringAddress },
+    );
+    for (const server of [this.#admin.http, this.#admin.monitoring]) {
+      if (server) this.#stack.use(server);
+      await server?.start(signal);
+    }
+  }
+
+  /** Until every kind was read once and all of it is in the resources. */
+  async #syncSources(signal: AbortSignal | undefined): Promise<void> {
+    const { client, clock, logger, metrics } = this.#deps;
+    const sources = createKubernetesSources({
+      client,
+      clock,
+      logger,
+      metrics,
+      sources: this.#model.sources,
+      onChange: () => this.#loop.touch(),
+    });
+    this.#stack.use(sources);
+    await sources.start(signal);
+    this.#loop.touch();
+    await this.#loop.whenSettled();
+    this.#resources.flush();
+  }
+
+  #createListener(address: ListenAddress, tls?: Awaited<ReturnType<typeof openServingCertificate>>): GrpcListener {
+    const { clock, logger } = this.#deps;
+    const { grpc, tls: tlsConfig, maxConnectionAgeMs, shutdownMs } = this.#config;
+    return new GrpcListener(
+      { clock, log: logger.child("grpc") },
+      {
+        ...bindable(address),
+        ...(tls && { tls, minTlsVersion: tlsConfig.minVersion }),
+        ...(maxConnectionAgeMs > 0 && { maxConnectionAgeMs }),
+        keepaliveTimeMs: grpc.keepaliveIntervalMs,
+        keepaliveTimeoutMs: grpc.keepaliveTimeoutMs,
+        maxConcurrentStreams: grpc.maxStreams,
+        maxReceiveBytes: grpc.maxReceiveBytes,
+        drainMs: shutdownMs,
+      },
+    );
+  }
+
+  async #openListeners(signal: AbortSignal | undefined): Promise<void> {
+    const listeners = [this.#secureGrpc, this.#grpc].filter((listener) => listener !== undefined);
+    this.#stack.defer(async () => {
+      const spreadMs = Math.min(this.#config.shutdownMs / 2, this.#discovery.clientCount * DRAIN_GAP_MS);
+      const closed = listeners.map((listener) => listener[Symbol.asyncDispose]());
+      await this.#discovery.drain({ spreadMs });
+      await Promise.all(closed);
+      await this.#discovery[Symbol.asyncDispose]();
+    });
+    for (const listener of listeners) await listener.start(signal);
+  }
+
+  #createIssuer(keeper: AuthorityKeeper): CertificateIssuer {
+    const { logger, metrics } = this.#deps;
+    const { authentication, meshConfig } = this.#config;
+    const nodes = new NodeAuthorizer(this.#model.sources.pods, {
+      trustedAccounts: authentication.trustedNodeAccounts,
+      trustDomain: meshConfig.trustDomain,
+    });
+    return new CertificateIssuer({
+      logger: logger.child("ca"),
+      metrics: certificateMetrics(metrics),
+      calls: this.#calls,
+      nodes,
+      authority: keeper.authority,
+    });
+  }
+
+  #startWriters(keeper: AuthorityKeeper): void {
+    const { client, clock, logger } = this.#deps;
+    const { namespace, certificates, isStatusWritten, hasLeaderElection } = this.#config;
+    const { sources, policies } = this.#model;
+    const deps = { client, clock, logger: logger.child("writers"), failures: this.#metrics.writeFailures };
+    const roots = new RootConfigMapWriter(
+      { ...deps, namespaces: sources.namespaces, keeper },
+      certificates.rootConfigMap,
+    );
+    const status = new PolicyStatusWriter({ ...deps, objects: sources.authorizationPolicies, outcomes: policies });
+    const write = async (signal: AbortSignal): Promise<void> => {
+      await Promise.all([roots.run(signal), ...(isStatusWritten ? [status.run(signal)] : [])]);
+    };
+    if (!hasLeaderElection) {
+      this.#tasks.run("write", write);
+      return;
+    }
+    const lease = { namespace, name: LEADER_LEASE, identity: this.#identity() };
+    this.#stack.use(electLeader(lease, { client, clock, logger }, write));
+  }
+
+  /** Of this replica, and after a restart in the same place the same: then it need not wait for its own lease to end. */
+  #identity(): string {
+    const port = this.#secureGrpc?.address?.port ?? this.#grpc?.address?.port ?? process.pid;
+    return this.#config.podName ?? `${hostname()}:${port}`;
+  }
+}
+
+function modelOptions(config: IstiodConfig): Parameters<typeof createMeshModel>[0] {
+  return {
+    clusterId: config.clusterId,
+    domain: config.domain,
+    trustDomain: config.meshConfig.trustDomain,
+    rootNamespace: config.meshConfig.rootNamespace,
+    systemNamespace: config.namespace,
+    isDryRunSent: config.isDryRunPolicySent,
+  };
+}
