@@ -96,6 +96,7 @@ function channelOptions(options: typeof DEFAULTS): ChannelOptions {
     "grpc-node.flow_control_window": WINDOW_BYTES,
     "grpc.use_local_subchannel_pool": 1,
     "grpc.enable_retries": 0,
+    "grpc.enable_channelz": 0,
     "grpc.enable_http_proxy": 0,
     "grpc.service_config_disable_resolution": 1,
   };

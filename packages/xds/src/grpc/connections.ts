@@ -52,6 +52,14 @@ export class Connections {
     };
   }
 
+  /** Resolves when no connection is open. */
+  async allClosed(): Promise<void> {
+    while (this.#open.size > 0) {
+      const closed = [...this.#open.values()].map(({ socket }) => new Promise((done) => socket.once("close", done)));
+      await Promise.all(closed);
+    }
+  }
+
   /** Cuts every connection. */
   destroyAll(): void {
     for (const { socket } of this.#open.values()) socket.destroy();

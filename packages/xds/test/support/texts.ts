@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DeltaDiscoveryResponseSchema, type DeltaDiscoveryResponse } from "@ambientmesh/api/discovery";
 import { fromBinary } from "@bufbuild/protobuf";
+import { AnySchema } from "@bufbuild/protobuf/wkt";
 import type { Rejection, ResourceChanges, ResourceInput, ResourceType } from "../../src/index.ts";
 
 /** A type whose messages are plain text; text that begins with "bad" is refused by those who apply it. */
@@ -76,12 +77,7 @@ export function readable({ nonce, resources, removedResources }: DeltaDiscoveryR
 /** What a view holds, as a plain object. */
 export function contentOf(view: { resources(): Iterable<{ name: string; any: Uint8Array }> }): Record<string, string> {
   return Object.fromEntries(
-    [...view.resources()].map(({ name, any }) => [
-      name,
-      Buffer.from(any)
-        .subarray(2 + TEXT.length + 2)
-        .toString(),
-    ]),
+    [...view.resources()].map(({ name, any }) => [name, decoder.decode(fromBinary(AnySchema, any).value)]),
   );
 }
 
