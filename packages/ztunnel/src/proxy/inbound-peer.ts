@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Headers } from "@ambientmesh/hbone";
-import { parseBaggage } from "../headers/baggage.ts";
+import { parseBaggage, type Headers } from "@ambientmesh/hbone";
 import type { Ip } from "../net/address.ts";
 import { partyOfBaggage, partyOfWorkload, type Party } from "../telemetry/party.ts";
 import type { SharedDeps } from "./shared.ts";

@@ -2,18 +2,23 @@
 import type { Socket } from "node:net";
 import { connectionFacts } from "@ambientmesh/authz";
 import { messageOf, type DrainWatch, type MeshError } from "@ambientmesh/core";
-import { HboneServer, type ConnectRequest, type SecureLimits, type SecureOutcome } from "@ambientmesh/hbone";
+import {
+  formatBaggage,
+  HboneServer,
+  parseForwarded,
+  parseTraceParent,
+  type ConnectRequest,
+  type SecureLimits,
+  type SecureOutcome,
+} from "@ambientmesh/hbone";
 import { acceptTls, spiffeIdParts } from "@ambientmesh/spiffe";
 import type { Duplex } from "node:stream";
 import { inboundService, planInbound, statusOf } from "../decision/inbound.ts";
-import { formatBaggage } from "../headers/baggage.ts";
-import { forwardedHost } from "../headers/forwarded.ts";
-import { parseTraceParent } from "../headers/traceparent.ts";
 import { canonicalIp, type SocketAddress } from "../net/address.ts";
 import { refuse, type Refusal } from "../reasons.ts";
 import type { Workload } from "../state/model.ts";
 import type { Connection } from "../telemetry/connections.ts";
-import { partyOfWorkload } from "../telemetry/party.ts";
+import { baggageOf, partyOfWorkload } from "../telemetry/party.ts";
 import { failureOf, NO_IDENTITY, NO_WORKLOAD } from "./failures.ts";
 import { clientParty } from "./inbound-peer.ts";
 import { describeWorkload, localWorkload, type PodContext } from "./pod-context.ts";
@@ -92,8 +97,8 @@ export class InboundProxy {
       isMutualTls: true,
       sourceIdentity: info.peer.id,
       source: clientParty(this.#pod.shared, context.src.ip, headers),
-      forwardedHost: forwardedHost(headers["forwarded"] ?? ""),
-      traceId: parseTraceParent(headers["traceparent"] ?? "")?.traceId,
+      forwardedHost: parseForwarded(headers["forwarded"]).host,
+      traceId: parseTraceParent(headers["traceparent"])?.traceId,
     });
     const onWithdrawn = (): void =>
       connection.cut({ reason: "CLIENT_GONE", error: "the client withdrew its request", endedBy: "client" });
@@ -161,7 +166,7 @@ export class InboundProxy {
     connection.open();
     const tunnel = connection.end
       ? undefined
-      : request.accept(shared.config.isBaggageEnabled ? { baggage: formatBaggage(local) } : {});
+      : request.accept(shared.config.isBaggageEnabled ? { baggage: formatBaggage(baggageOf(local)) } : {});
     if (!tunnel) {
       app.destroy();
       return refuse("CLIENT_GONE", "the client left before its tunnel was open");

@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Socket } from "node:net";
 import { toMeshError } from "@ambientmesh/core";
-import type { HbonePool } from "@ambientmesh/hbone";
+import {
+  createTraceParent,
+  formatBaggage,
+  formatForwarded,
+  formatTraceParent,
+  type Forwarded,
+  type HbonePool,
+} from "@ambientmesh/hbone";
 import { originalDestination } from "@ambientmesh/linux";
 import { planOutbound, type OutboundPlan } from "../decision/outbound.ts";
-import { formatBaggage } from "../headers/baggage.ts";
-import { formatForwarded } from "../headers/forwarded.ts";
-import { formatTraceParent, newTraceParent } from "../headers/traceparent.ts";
 import { canonicalIp, formatSocketAddress, type SocketAddress } from "../net/address.ts";
 import { refuse, type Refusal } from "../reasons.ts";
 import type { Workload } from "../state/model.ts";
 import type { Connection } from "../telemetry/connections.ts";
-import { partyOfWorkload } from "../telemetry/party.ts";
+import { baggageOf, partyOfWorkload } from "../telemetry/party.ts";
 import { failureOf, isWorthAnotherEndpoint } from "./failures.ts";
 import { describeWorkload, localWorkload, type PodContext } from "./pod-context.ts";
 import { relayTunnel } from "./relay-tunnel.ts";
@@ -24,6 +28,10 @@ const MAX_ENDPOINTS = 2;
 type Forwarding = Exclude<OutboundPlan, Refusal>;
 /** The way to the next hop is open: copies until both sides are done. */
 type Established = { readonly kind: "established"; readonly copy: () => Promise<void> };
+
+function forwardedOf({ src }: Connection, host: string | undefined): Forwarded {
+  return { for: { address: src.ip, port: src.port }, ...(host !== undefined && { host }) };
+}
 
 /** Takes over the connections that a pod opens. */
 export class OutboundProxy {
@@ -64,7 +72,7 @@ export class OutboundProxy {
     const source = await localWorkload(this.#pod, connection.signal);
     if (!source) return refuse("SOURCE_UNKNOWN", describeWorkload(this.#pod));
     connection.reached("source-known");
-    connection.describe({ source: partyOfWorkload(source), traceId: undefined });
+    connection.describe({ source: partyOfWorkload(source) });
     const excluded = new Set<string>();
     let failure: Refusal | undefined;
     for (let attempt = 1; attempt <= MAX_ENDPOINTS; attempt++) {
@@ -141,7 +149,7 @@ export class OutboundProxy {
       readonly hop: SocketAddress;
     },
   ): Promise<Established | Refusal> {
-    const trace = newTraceParent();
+    const trace = createTraceParent();
     const authority =
       typeof plan.authority === "string"
         ? plan.authority
@@ -161,8 +169,8 @@ export class OutboundProxy {
     const outcome = await this.#pool.connect(peerTarget(source.identity, plan.expected, hop, connection.src.ip), {
       authority,
       headers: {
-        baggage: formatBaggage(source),
-        forwarded: formatForwarded(connection.src, plan.service?.hostname),
+        baggage: formatBaggage(baggageOf(source)),
+        forwarded: formatForwarded(forwardedOf(connection, plan.service?.hostname)),
         traceparent: formatTraceParent(trace),
       },
       signal: connection.signal,

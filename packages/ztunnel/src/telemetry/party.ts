@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Baggage } from "../headers/baggage.ts";
+import type { Baggage } from "@ambientmesh/hbone";
 import type { Workload } from "../state/model.ts";
 
 /** One end of a connection as metrics and logs name it. Empty texts are as good as missing. */
@@ -41,5 +41,19 @@ export function partyOfBaggage(baggage: Baggage): Party {
     cluster: baggage.clusterId,
     region: baggage.region,
     zone: baggage.zone,
+  };
+}
+
+/** What this side says of a workload in a tunnel's headers. */
+export function baggageOf(workload: Workload): Baggage {
+  return {
+    clusterId: workload.clusterId,
+    namespace: workload.namespace,
+    workloadType: workload.workloadType,
+    workloadName: workload.workloadName,
+    canonicalName: workload.canonicalName,
+    canonicalRevision: workload.canonicalRevision,
+    region: workload.locality.region,
+    zone: workload.locality.zone,
   };
 }
