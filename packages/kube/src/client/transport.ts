@@ -30,6 +30,8 @@ export interface Transport extends Disposable {
 /** Limits of a transport. */
 export interface TransportOptions {
   readonly userAgent: string;
+  /** Media types wanted; default JSON. */
+  readonly accept?: string;
   /** Until the headers of an answer, in ms. */
   readonly headersTimeoutMs: number;
   /** Connections at a time. */
@@ -107,7 +109,7 @@ export class NodeTransport implements Transport {
       port: server.port,
       path: prefix + request.path,
       headers: {
-        accept: "application/json",
+        accept: this.#options.accept ?? "application/json",
         "user-agent": this.#options.userAgent,
         ...(request.body !== undefined && {
           "content-type": request.contentType ?? "application/json",

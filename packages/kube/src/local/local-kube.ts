@@ -15,6 +15,7 @@ import { Listeners, type ListenOptions } from "./http/listeners.ts";
 import { builtInKinds } from "./kinds/built-in.ts";
 import type { KindDefinition } from "./kinds/kind.ts";
 import { KindRegistry } from "./kinds/kind-registry.ts";
+import { localObjects, type LocalObjects } from "./local-objects.ts";
 import { asJson } from "./objects/api-object.ts";
 import { createObject } from "./objects/create.ts";
 import type { AdmissionHook, ObjectDeps } from "./objects/scope.ts";
@@ -68,6 +69,8 @@ export interface LocalKube extends Service {
   attach(server: Server): Disposable;
   /** A connection inside the process, without sockets: to be used as the socket of HTTP requests. */
   connect(): Duplex;
+  /** The objects themselves, without HTTP. */
+  readonly objects: LocalObjects;
   /** Forgets the history of changes: watches that resume from before get 410 and list again. */
   compact(): void;
 }
@@ -86,6 +89,7 @@ export function createLocalKube(deps: LocalKubeDeps = {}, options: LocalKubeOpti
 
 class LocalKubeServer implements LocalKube {
   readonly adminToken: string = randomBytes(24).toString("base64url");
+  readonly objects: LocalObjects;
   readonly #deps: ObjectDeps;
   readonly #options: LocalKubeOptions;
   readonly #tasks: TaskGroup;
@@ -98,6 +102,7 @@ class LocalKubeServer implements LocalKube {
     // Later than any version of a server before on this machine, so that its watches are told to list again.
     const store = new ObjectStore({ startVersion: clock.now(), maxHistory: options.maxHistory ?? 1000 });
     this.#deps = { store, kinds, clock, logger, admission: options.admission ?? [] };
+    this.objects = localObjects(this.#deps);
     this.#options = options;
     this.#tasks = new TaskGroup({ onCrash: (task, error) => logger.error("a task failed", { task, error }) });
   }

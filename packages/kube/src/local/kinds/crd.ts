@@ -70,7 +70,9 @@ function printerColumn({ name, type, jsonPath, format, description, priority }: 
     cell: (object, nowMs) => {
       const values = path?.(asJson(object)) ?? [];
       if (isDate) return ageSince(values[0], nowMs);
-      return values.map((value) => jsonText(value)).join(",");
+      const [only] = values;
+      const isScalar = values.length === 1 && (typeof only === "number" || typeof only === "boolean");
+      return isScalar ? only : values.map((value) => jsonText(value)).join(",");
     },
   };
 }
