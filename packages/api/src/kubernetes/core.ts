@@ -11,11 +11,31 @@ export interface Namespace extends KubernetesObject {
 export interface Node extends KubernetesObject {
   readonly apiVersion: "v1";
   readonly kind: "Node";
-  readonly spec?: { readonly podCIDR?: string; readonly podCIDRs?: readonly string[] };
+  readonly spec?: {
+    readonly podCIDR?: string;
+    readonly podCIDRs?: readonly string[];
+    readonly unschedulable?: boolean;
+    readonly taints?: readonly Taint[];
+  };
   readonly status?: {
     readonly addresses?: readonly { readonly type: string; readonly address: string }[];
     readonly conditions?: readonly Condition[];
   };
+}
+
+/** Keeps pods off a node that do not tolerate it. */
+export interface Taint {
+  readonly key: string;
+  readonly value?: string;
+  readonly effect: "NoSchedule" | "PreferNoSchedule" | "NoExecute";
+}
+
+/** Without a key and with operator Exists it tolerates everything. */
+export interface Toleration {
+  readonly key?: string;
+  readonly operator?: "Equal" | "Exists";
+  readonly value?: string;
+  readonly effect?: Taint["effect"];
 }
 
 export interface ServiceAccount extends KubernetesObject {
@@ -49,6 +69,59 @@ export interface EnvVar {
   readonly valueFrom?: { readonly fieldRef?: { readonly fieldPath: string } };
 }
 
+export interface VolumeMount {
+  readonly name: string;
+  readonly mountPath: string;
+  readonly readOnly?: boolean;
+  readonly subPath?: string;
+  readonly subPathExpr?: string;
+}
+
+/** Files of a ConfigMap; without items all of its keys. */
+export interface ConfigMapFiles {
+  readonly name?: string;
+  readonly items?: readonly { readonly key: string; readonly path: string }[];
+  readonly optional?: boolean;
+}
+
+/** One source of a projected volume. */
+export interface VolumeProjection {
+  readonly serviceAccountToken?: {
+    readonly audience?: string;
+    readonly expirationSeconds?: number;
+    readonly path: string;
+  };
+  readonly configMap?: ConfigMapFiles;
+  readonly downwardAPI?: {
+    readonly items?: readonly { readonly path: string; readonly fieldRef?: { readonly fieldPath: string } }[];
+  };
+}
+
+/** v1 Volume, with the sources that the mesh's own pods use. */
+export interface Volume {
+  readonly name: string;
+  readonly configMap?: ConfigMapFiles;
+  readonly emptyDir?: object;
+  readonly hostPath?: { readonly path: string; readonly type?: string };
+  readonly projected?: { readonly sources?: readonly VolumeProjection[] };
+}
+
+export interface Probe {
+  readonly httpGet?: {
+    readonly path?: string;
+    readonly port: IntOrString;
+    readonly host?: string;
+    readonly scheme?: string;
+  };
+  readonly tcpSocket?: { readonly port: IntOrString; readonly host?: string };
+  readonly exec?: { readonly command?: readonly string[] };
+  readonly initialDelaySeconds?: number;
+  readonly periodSeconds?: number;
+  readonly timeoutSeconds?: number;
+  readonly successThreshold?: number;
+  readonly failureThreshold?: number;
+}
+
 export interface Container {
   readonly name: string;
   readonly image?: string;
@@ -57,6 +130,8 @@ export interface Container {
   readonly workingDir?: string;
   readonly env?: readonly EnvVar[];
   readonly ports?: readonly ContainerPort[];
+  readonly volumeMounts?: readonly VolumeMount[];
+  readonly readinessProbe?: Probe;
   readonly restartPolicy?: "Always";
 }
 
@@ -69,6 +144,9 @@ export interface PodSpec {
   readonly containers: readonly Container[];
   readonly initContainers?: readonly Container[];
   readonly nodeSelector?: Readonly<Record<string, string>>;
+  readonly tolerations?: readonly Toleration[];
+  readonly volumes?: readonly Volume[];
+  readonly dnsPolicy?: "ClusterFirst" | "ClusterFirstWithHostNet" | "Default" | "None";
   readonly restartPolicy?: "Always" | "OnFailure" | "Never";
   readonly terminationGracePeriodSeconds?: number;
 }
@@ -95,8 +173,18 @@ export interface ContainerStatus {
   readonly state?: {
     readonly running?: { readonly startedAt?: string };
     readonly waiting?: { readonly reason?: string; readonly message?: string };
-    readonly terminated?: { readonly exitCode: number; readonly reason?: string; readonly finishedAt?: string };
+    readonly terminated?: ContainerEnd;
   };
+  readonly lastState?: { readonly terminated?: ContainerEnd };
+}
+
+/** How a container ended. Times are RFC 3339. */
+export interface ContainerEnd {
+  readonly exitCode: number;
+  readonly reason?: string;
+  readonly message?: string;
+  readonly startedAt?: string;
+  readonly finishedAt?: string;
 }
 
 export interface Pod extends KubernetesObject {
@@ -169,12 +257,17 @@ export interface Deployment extends KubernetesObject {
     readonly replicas?: number;
     readonly selector: LabelSelector;
     readonly template: PodTemplate;
+    readonly strategy?: {
+      readonly type?: "Recreate" | "RollingUpdate";
+      readonly rollingUpdate?: { readonly maxSurge?: IntOrString; readonly maxUnavailable?: IntOrString };
+    };
   };
   readonly status?: {
     readonly observedGeneration?: number;
     readonly replicas?: number;
     readonly readyReplicas?: number;
     readonly availableReplicas?: number;
+    readonly unavailableReplicas?: number;
     readonly updatedReplicas?: number;
   };
 }
