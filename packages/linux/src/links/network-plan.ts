@@ -25,6 +25,8 @@ export interface RouteSpec {
   /** Gateway address. */
   readonly via?: string;
   readonly device?: string;
+  /** Source address of packets that choose none themselves. Default: the kernel's choice. */
+  readonly source?: string;
   /** "local": packets to it are this namespace's own. Default "unicast". */
   readonly type?: "blackhole" | "local" | "unicast" | "unreachable";
   /** Default: the main table. */
@@ -87,12 +89,13 @@ export class NetworkPlan {
     return this.#configure(a).#configure(b);
   }
 
-  route(netns: NetnsRef, { to, via, device, type, table }: RouteSpec): this {
+  route(netns: NetnsRef, { to, via, device, source, type, table }: RouteSpec): this {
     const parts = ["route add"];
     if (type) parts.push(type);
     parts.push(to === "default" ? to : prefix(to));
     if (via !== undefined) parts.push(`via ${address(via)}`);
     if (device !== undefined) parts.push(`dev ${interfaceName(device)}`);
+    if (source !== undefined) parts.push(`src ${address(source)}`);
     if (table !== undefined) parts.push(`table ${wholeNumber(table)}`);
     return this.#add(this.#addresses, netns, parts.join(" "));
   }

@@ -69,6 +69,17 @@ describe.runIf(mayUseNetns())("NetworkPlan", () => {
     }
   });
 
+  it("sets the source address of a route", async () => {
+    using netns = createNetns();
+    using far = createNetns();
+    await new NetworkPlan()
+      .veth({ netns, name: "a", addresses: ["10.0.0.1/32", "10.0.0.2/32"] }, { netns: far, name: "b" })
+      .route(netns, { to: "10.1.0.0/16", device: "a", source: "10.0.0.2" })
+      .apply();
+    const [route] = await ipJson(["route", "get", "10.1.2.3"], { netns });
+    expect(route).toMatchObject({ dev: "a", prefsrc: "10.0.0.2" });
+  });
+
   it("puts many pods on the wire with few processes", async () => {
     using router = createNetns();
     using stack = new DisposableStack();
