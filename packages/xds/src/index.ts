@@ -68,4 +68,6 @@ export { GrpcTransport, type ClientTls, type GrpcTransportOptions } from "./clie
 export { MemoryTransport } from "./memory/memory-transport.ts";
 export { DELTA_METHOD, SOTW_METHOD, type XdsMethod } from "./protocol/methods.ts";
 
+// What may be watched and what may go wrong.
+export type { XdsDiagnostics } from "./diagnostics.ts";
 export { xdsErrors } from "./errors.ts";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node } from "@ambientmesh/api/discovery";
 import type { Clock } from "@ambientmesh/core";
+import { publish } from "../diagnostics.ts";
 import { xdsErrors } from "../errors.ts";
 import { DeltaState, type SubscriptionMode } from "./delta-state.ts";
 import { DemandTable, type DemandOptions, type DemandOutcome } from "./demand-table.ts";
@@ -82,6 +83,8 @@ export class DeltaType {
       const wanted = response.resources.filter(({ name, aliases }) => this.#isWanted([name, ...aliases]));
       const processed = await this.#type.process(wanted.map(receivedBytes), removedResources);
       const answer = this.#state.answer(nonce, processed, removedResources);
+      const { rejected } = processed;
+      if (rejected.length > 0) publish("ambientmesh.xds.client.rejected", { typeUrl: response.typeUrl, rejected });
       for (const { name, aliases } of response.resources) this.#demands.arrived([name, ...aliases]);
       for (const name of removedResources) this.#demands.absent(name);
       return answer;

@@ -8,6 +8,7 @@ import {
 import { messageOf } from "@ambientmesh/core";
 import { create } from "@bufbuild/protobuf";
 import { contentVersion } from "../cache/resource.ts";
+import { publish } from "../diagnostics.ts";
 import {
   applyChanges,
   rejectionMessage,
@@ -143,6 +144,7 @@ export class SotwType {
       for (const { name, version } of accepted) this.#held.set(name, version);
       if (rejected.length > 0) {
         this.#lastRejected = rejected;
+        publish("ambientmesh.xds.client.rejected", { typeUrl: response.typeUrl, rejected });
         const errorDetail = { message: rejectionMessage(rejected) };
         return create(DiscoveryRequestSchema, { ...this.#state(), errorDetail });
       }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isMeshError, silentLogger, type Clock, type Logger, type Metrics } from "@ambientmesh/core";
+import { publish } from "../diagnostics.ts";
 import type { XdsMethod } from "../protocol/methods.ts";
 import { clientMetrics, type ClientMetrics } from "./client-metrics.ts";
 import { ReconnectPolicy, USEFUL_MS, asStreamEnd, describeEnd, type StreamEnd } from "./reconnect.ts";
@@ -73,6 +74,7 @@ export class StreamLoop<Request, Response extends { readonly typeUrl: string }> 
       const wasUseful = this.#status.isConnected && this.#deps.clock.monotonicMs() - startedAt >= USEFUL_MS;
       const { reason, delayMs } = this.#policy.next(end, wasUseful);
       this.#metrics.terminations.with({ reason }).add();
+      publish("ambientmesh.xds.client.ended", { error: end });
       this.#noteEnd(end, { reason, delayMs });
       if (delayMs > 0) await this.#deps.clock.sleep(delayMs, signal).catch(ignoreAbort);
     }

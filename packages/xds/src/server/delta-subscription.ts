@@ -81,7 +81,7 @@ export class DeltaSubscription implements TypeSubscription<DeltaDiscoveryRequest
     if (this.#isFirst) this.#begin(request);
     else if (hasChanged) this.#resubscribe(resourceNamesSubscribe, resourceNamesUnsubscribe);
     if (hasChanged) this.#mustAnswer = true;
-    return { verdict, hasChanged, names: this.#names.size };
+    return { verdict, hasChanged, names: Math.max(this.#names.size, this.#asked.size) };
   }
 
   next(until: number): Step {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { messageOf, type Clock, type Logger } from "@ambientmesh/core";
 import type { ClientInfo, ResourceFeed, ResourceView } from "../cache/source.ts";
+import { publish } from "../diagnostics.ts";
 import type { PushJob, PushScheduler } from "./push-scheduler.ts";
 import type { ServerMetrics, TypeMetrics } from "./server-metrics.ts";
 import { GRPC_STATUS, type ServerStream, type StreamStatus } from "./server-stream.ts";
@@ -217,8 +218,10 @@ export class Session<Request extends TypedRequest> implements PushJob {
     if (verdict !== "nack") return;
     metrics.rejects.add();
     const { lastNack } = subscription.status();
+    const { client } = this;
+    if (lastNack) publish("ambientmesh.xds.server.nack", { client, typeUrl: request.typeUrl, nack: lastNack });
     this.#deps.log.warn("a client rejected resources", {
-      node: this.client.node.id,
+      node: client.node.id,
       typeUrl: request.typeUrl,
       nonce: request.responseNonce,
       reason: lastNack?.message,

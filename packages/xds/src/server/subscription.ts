@@ -25,7 +25,7 @@ export interface Received {
   readonly verdict: NonceVerdict | undefined;
   /** It changed what the client is subscribed to. */
   readonly hasChanged: boolean;
-  /** How many names the client asks for now. */
+  /** How many names the client asks for or waits to hear of. */
   readonly names: number;
 }
 

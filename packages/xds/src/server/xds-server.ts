@@ -10,6 +10,7 @@ import {
   type Timer,
 } from "@ambientmesh/core";
 import type { ClientInfo, ResourceSource } from "../cache/source.ts";
+import { publish } from "../diagnostics.ts";
 import { admit, type Admitted } from "./admission.ts";
 import { DeltaSubscription } from "./delta-subscription.ts";
 import type { DeltaPlan } from "./delta-plan.ts";
@@ -224,12 +225,14 @@ export class XdsServer<Identity = unknown> implements AsyncDisposable {
           this.#sessions.delete(session);
           this.#count(version, -1);
           this.#log.info("client disconnected", { client: id });
+          publish("ambientmesh.xds.server.disconnected", { client });
         },
       },
       this.#options,
     );
     this.#sessions.add(session);
     this.#log.info("client connected", { client: id, peer: client.peerAddress, protocol });
+    publish("ambientmesh.xds.server.connected", { client });
     session.receive(first);
     forward((request) => session.receive(request));
   }
