@@ -27,13 +27,37 @@ export const contextTag = (number: number): number => CONTEXT | number;
 /** Identifier octet of `[number]` with elements inside. */
 export const constructedContextTag = (number: number): number => CONTEXT | CONSTRUCTED | number;
 
-/** One element; both buffers are views of the input. */
-export interface DerElement {
+/** One element of a buffer; what it gives out are views, made when they are asked for. */
+export class DerElement {
   /** The identifier octet: class, constructed bit and number. */
   readonly tag: number;
-  readonly contents: Buffer;
+  readonly #bytes: Buffer;
+  readonly #start: number;
+  readonly #contentsStart: number;
+  readonly #end: number;
+
+  constructor(bytes: Buffer, at: { readonly start: number; readonly contentsStart: number; readonly end: number }) {
+    this.tag = bytes[at.start] ?? 0;
+    this.#bytes = bytes;
+    this.#start = at.start;
+    this.#contentsStart = at.contentsStart;
+    this.#end = at.end;
+  }
+
+  /** The value without identifier and length octets. */
+  get contents(): Buffer {
+    return this.#bytes.subarray(this.#contentsStart, this.#end);
+  }
+
   /** Identifier and length octets, then the contents. */
-  readonly raw: Buffer;
+  get raw(): Buffer {
+    return this.#bytes.subarray(this.#start, this.#end);
+  }
+
+  /** A reader of what is inside; `what` names it in error messages. */
+  open(what: string): DerReader {
+    return new DerReader(this.#bytes, what, { start: this.#contentsStart, end: this.#end });
+  }
 }
 
 /**
@@ -44,21 +68,24 @@ export interface DerElement {
 export class DerReader {
   readonly #bytes: Buffer;
   readonly #what: string;
-  #at = 0;
+  readonly #end: number;
+  #at: number;
 
-  /** `what` names the object in error messages ("the certificate's subject"). */
-  constructor(bytes: Uint8Array, what: string) {
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  /** Reads the bytes, or the part of them. `what` names the object in error messages ("a certificate"). */
+  constructor(bytes: Uint8Array, what: string, part?: { readonly start: number; readonly end: number }) {
+    this.#bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#what = what;
+    this.#at = part?.start ?? 0;
+    this.#end = part?.end ?? bytes.length;
   }
 
   get isAtEnd(): boolean {
-    return this.#at >= this.#bytes.length;
+    return this.#at >= this.#end;
   }
 
   /** The identifier octet of the next element, undefined at the end. */
   get nextTag(): number | undefined {
-    return this.#bytes[this.#at];
+    return this.isAtEnd ? undefined : this.#bytes[this.#at];
   }
 
   /**
@@ -67,17 +94,17 @@ export class DerReader {
    */
   read(tag?: number): DerElement {
     const start = this.#at;
-    const found = this.#bytes[start];
+    const found = this.nextTag;
     if (found === undefined) throw this.#error("ends too early");
     if (tag !== undefined && found !== tag) {
       throw this.#error(`has tag 0x${found.toString(16)} where 0x${tag.toString(16)} is due`);
     }
     if ((found & 0x1f) === 0x1f) throw this.#error("has a tag number above 30");
-    const { length, at } = this.#length(start + 1);
-    const end = at + length;
-    if (end > this.#bytes.length) throw this.#error(`has an element of ${length} bytes that does not fit`);
+    const { length, at: contentsStart } = this.#length(start + 1);
+    const end = contentsStart + length;
+    if (end > this.#end) throw this.#error(`has an element of ${length} bytes that does not fit`);
     this.#at = end;
-    return { tag: found, contents: this.#bytes.subarray(at, end), raw: this.#bytes.subarray(start, end) };
+    return new DerElement(this.#bytes, { start, contentsStart, end });
   }
 
   /** The next element if it has this tag. */
@@ -87,21 +114,21 @@ export class DerReader {
 
   /** A reader of what is inside the next element. */
   enter(tag: number = TAG.SEQUENCE): DerReader {
-    return new DerReader(this.read(tag).contents, this.#what);
+    return this.read(tag).open(this.#what);
   }
 
   /** @throws MeshError DER_INVALID if something is left. */
   end(): void {
-    if (!this.isAtEnd) throw this.#error(`has ${this.#bytes.length - this.#at} bytes left over`);
+    if (!this.isAtEnd) throw this.#error(`has ${this.#end - this.#at} bytes left over`);
   }
 
   #length(at: number): { length: number; at: number } {
-    const first = this.#bytes[at];
+    const first = at < this.#end ? this.#bytes[at] : undefined;
     if (first === undefined) throw this.#error("ends too early");
     if (first < 0x80) return { length: first, at: at + 1 };
     const octets = first & 0x7f;
     if (octets === 0 || octets > 4) throw this.#error("has a length that is indefinite or above 4 GiB");
-    if (at + 1 + octets > this.#bytes.length) throw this.#error("ends too early");
+    if (at + 1 + octets > this.#end) throw this.#error("ends too early");
     const length = this.#bytes.readUIntBE(at + 1, octets);
     if (length < 0x80 || length < 2 ** (8 * (octets - 1))) throw this.#error("has a length that is not minimal");
     return { length, at: at + 1 + octets };

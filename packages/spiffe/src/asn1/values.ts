@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import { spiffeErrors } from "../errors.ts";
-import { TAG, type DerElement } from "./reader.ts";
+import { TAG } from "./reader.ts";
+
+/** What the functions here look at; a `DerElement` has it. */
+export interface DerValue {
+  readonly tag: number;
+  readonly contents: Buffer;
+}
 
 const invalid = (problem: string): Error => spiffeErrors.create("DER_INVALID", problem);
 
 /** @throws MeshError DER_INVALID unless it is 00 or FF (X.690 11.1). */
-export function decodeBoolean({ contents }: DerElement): boolean {
+export function decodeBoolean({ contents }: DerValue): boolean {
   if (contents.length !== 1 || (contents[0] !== 0 && contents[0] !== 0xff))
     throw invalid("a BOOLEAN is neither 00 nor FF");
   return contents[0] === 0xff;
@@ -15,7 +21,7 @@ export function decodeBoolean({ contents }: DerElement): boolean {
 const MAX_INTEGER_BYTES = 64;
 
 /** @throws MeshError DER_INVALID if empty, not minimal or longer than 64 bytes. */
-export function decodeInteger({ contents }: DerElement): bigint {
+export function decodeInteger({ contents }: DerValue): bigint {
   const [first, second] = contents;
   if (first === undefined || contents.length > MAX_INTEGER_BYTES)
     throw invalid("an INTEGER is empty or above 512 bits");
@@ -25,7 +31,7 @@ export function decodeInteger({ contents }: DerElement): bigint {
 }
 
 /** Bits of a named bit list, most significant first: `bits[0]` is bit 0 of the list. */
-export function decodeBits(element: DerElement): readonly boolean[] {
+export function decodeBits(element: DerValue): readonly boolean[] {
   const { contents } = element;
   const unused = contents[0];
   if (unused === undefined || unused > 7 || contents.length > 9) throw invalid("a BIT STRING of flags is malformed");
@@ -35,13 +41,13 @@ export function decodeBits(element: DerElement): readonly boolean[] {
 }
 
 /** The octets of a BIT STRING that has whole octets only: signatures and public keys. */
-export function decodeBitOctets({ contents }: DerElement): Buffer {
+export function decodeBitOctets({ contents }: DerValue): Buffer {
   if (contents[0] !== 0) throw invalid("a BIT STRING does not hold whole octets");
   return contents.subarray(1);
 }
 
 /** Dotted form of an object identifier. Arcs above 2^53 and identifiers above 64 bytes are refused. */
-export function decodeOid({ contents }: DerElement): string {
+export function decodeOid({ contents }: DerValue): string {
   const last = contents.at(-1);
   if (last === undefined || last >= 0x80 || contents.length > 64) throw invalid("an OBJECT IDENTIFIER is malformed");
   const arcs: number[] = [];
@@ -68,7 +74,7 @@ const TIMES: Readonly<Record<number, RegExp>> = {
  * Milliseconds since 1970 of a UTCTime or GeneralizedTime as RFC 5280 4.1.2.5 wants them: seconds, Z, no fraction.
  * @throws MeshError DER_INVALID
  */
-export function decodeTime({ tag, contents }: DerElement): number {
+export function decodeTime({ tag, contents }: DerValue): number {
   const text = contents.length <= 16 ? contents.toString("latin1") : "";
   const parts = TIMES[tag]?.exec(text)?.slice(1).map(Number);
   if (parts === undefined) throw invalid("a time is neither UTCTime nor GeneralizedTime with seconds and Z");

@@ -43,15 +43,23 @@ export function derBits(set: readonly number[]): Buffer {
   return der(TAG.BIT_STRING, Buffer.of(highest < 0 ? 0 : 7 - (highest & 7)), octets);
 }
 
-/** An OBJECT IDENTIFIER from its dotted form. */
+/** Programs write the same few identifiers over and over. */
+const oids = new Map<string, Buffer>();
+const MAX_OIDS = 256;
+
+/** An OBJECT IDENTIFIER from its dotted form. The bytes are shared with other callers: don't write into them. */
 export function derOid(dotted: string): Buffer {
+  const known = oids.get(dotted);
+  if (known !== undefined) return known;
   const [first = 0, second = 0, ...rest] = dotted.split(".").map(Number);
   const octets = [first * 40 + second, ...rest].flatMap((arc) => {
     const groups = [arc % 128];
     for (let left = Math.floor(arc / 128); left > 0; left = Math.floor(left / 128)) groups.unshift((left % 128) | 0x80);
     return groups;
   });
-  return der(TAG.OID, Buffer.from(octets));
+  const oid = der(TAG.OID, Buffer.from(octets));
+  if (oids.size < MAX_OIDS) oids.set(dotted, oid);
+  return oid;
 }
 
 /** UTCTime up to 2049 and GeneralizedTime from 2050 on (RFC 5280 4.1.2.5); milliseconds since 1970, cut to seconds. */

@@ -66,7 +66,7 @@ export class Certificate {
       throw spiffeErrors.create("CERTIFICATE_INVALID", "a certificate of version 1 has extensions");
     }
     this.extensions = decodeExtensions(
-      new DerReader(extensions?.contents ?? Buffer.of(0x30, 0), "the extensions").enter(),
+      (extensions?.open("the extensions") ?? new DerReader(Buffer.of(0x30, 0), "the extensions")).enter(),
     );
     this.usage = decodeUsage(this.extensions);
   }

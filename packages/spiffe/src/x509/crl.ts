@@ -37,7 +37,7 @@ function checkListExtensions(extensions: ReadonlyMap<string, Extension>): void {
     const point = new DerReader(value, "an issuing distribution point").enter();
     while (!point.isAtEnd) {
       const part = point.read();
-      if (part.tag === INDIRECT_CRL && decodeBoolean({ ...part, tag: TAG.BOOLEAN })) {
+      if (part.tag === INDIRECT_CRL && decodeBoolean(part)) {
         throw invalid("lists certificates of other authorities, which is not supported");
       }
     }
@@ -53,9 +53,7 @@ function readSerials(reader: DerReader): Set<string> {
     const extensions = entry.optional(TAG.SEQUENCE);
     entry.end();
     if (extensions === undefined) continue;
-    for (const { oid, isCritical } of decodeExtensions(
-      new DerReader(extensions.contents, "a revocation list"),
-    ).values()) {
+    for (const { oid, isCritical } of decodeExtensions(extensions.open("a revocation list")).values()) {
       if (isCritical) throw invalid(`has an entry with the critical extension ${oid}, which is not supported`);
     }
   }
@@ -72,7 +70,7 @@ function parseList(bytes: Buffer): RevocationList {
   const signature = decodeBitOctets(list.read(TAG.BIT_STRING));
   list.end();
 
-  const reader = new DerReader(tbs.contents, "a revocation list");
+  const reader = tbs.open("a revocation list");
   reader.optional(TAG.INTEGER);
   reader.read(TAG.SEQUENCE);
   const issuer = reader.read(TAG.SEQUENCE).raw;
@@ -82,13 +80,12 @@ function parseList(bytes: Buffer): RevocationList {
   const revoked = reader.optional(TAG.SEQUENCE);
   const extensions = reader.optional(constructedContextTag(0));
   reader.end();
-  if (extensions)
-    checkListExtensions(decodeExtensions(new DerReader(extensions.contents, "a revocation list").enter()));
+  if (extensions) checkListExtensions(decodeExtensions(extensions.open("a revocation list").enter()));
   return {
     issuer,
     thisUpdateMs,
     nextUpdateMs,
-    serialNumbers: revoked ? readSerials(new DerReader(revoked.contents, "a revocation list")) : new Set(),
+    serialNumbers: revoked ? readSerials(revoked.open("a revocation list")) : new Set(),
     signed: { data: tbs.raw, algorithm, signature },
   };
 }

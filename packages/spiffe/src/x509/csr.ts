@@ -122,7 +122,7 @@ export async function parseCsr(pem: string, options: { readonly maxBytes?: numbe
   const signature = decodeBitOctets(request.read(TAG.BIT_STRING));
   request.end();
 
-  const reader = new DerReader(info.contents, "the certificate request");
+  const reader = info.open("the certificate request");
   if (decodeInteger(reader.read(TAG.INTEGER)) !== 0n) throw invalid("has a version other than 1");
   const subject = reader.read(TAG.SEQUENCE).raw;
   const spki = reader.read(TAG.SEQUENCE).raw;
@@ -132,7 +132,7 @@ export async function parseCsr(pem: string, options: { readonly maxBytes?: numbe
   checkCurveIsNamed(spki);
   const publicKey = parsePublicKey(spki);
   checkStrength(publicKey);
-  const names = attributes ? requestedNames(new DerReader(attributes.contents, "the certificate request")) : NO_NAMES;
+  const names = attributes ? requestedNames(attributes.open("the certificate request")) : NO_NAMES;
   if (!(await isSignedByInPool({ data: info.raw, algorithm, signature }, publicKey))) {
     throw invalid("is not signed by its own key");
   }
