@@ -6,8 +6,8 @@ import { translateAuthorizationPolicy, type AcceptedCondition, type PolicyContex
 import { messageOf } from "@ambientmesh/core";
 import { objectKey } from "@ambientmesh/kube";
 import type { ResourceInput } from "@ambientmesh/xds";
-import { errors } from "../errors.ts";
 import type { LabelSet } from "./labels.ts";
+import { checkPolicyShape } from "./policy-shape.ts";
 
 /** What becomes of an AuthorizationPolicy. */
 export interface PolicyOutcome {
@@ -20,8 +20,6 @@ export interface PolicyOutcome {
   readonly condition: AcceptedCondition | undefined;
 }
 
-const ACTIONS: ReadonlySet<string> = new Set(["ALLOW", "DENY", "AUDIT", "CUSTOM"]);
-
 /** An authorization as a resource, named "namespace/name". */
 export function authorizationResource(authorization: Authorization): ResourceInput {
   return { name: objectKey(authorization), value: toBinary(AuthorizationSchema, authorization) };
@@ -29,10 +27,7 @@ export function authorizationResource(authorization: Authorization): ResourceInp
 
 /** @throws when the object has a shape that no validated policy has; {@link failedPolicy} stands for it then. */
 export function policyOutcome(policy: AuthorizationPolicy, context: PolicyContext): PolicyOutcome {
-  const action = policy.spec?.action ?? "ALLOW";
-  if (!ACTIONS.has(action)) {
-    throw errors.create("ISTIOD_POLICY_UNREADABLE", `spec.action: ${JSON.stringify(action)} is no action`);
-  }
+  checkPolicyShape(policy);
   const { authorization, condition } = translateAuthorizationPolicy(policy, context);
   return {
     namespace: policy.metadata.namespace ?? "",
