@@ -158,6 +158,24 @@ describe("an object that bypassed validation", () => {
     expect(onFailure).toHaveBeenCalledWith(expect.objectContaining({ collection: "policies", key: "shop/p" }));
   });
 
+  test.each([
+    ["action: BLOCK", "spec.action is no action"],
+    ["selector: web", "spec.selector is no mapping"],
+    ["selector: { matchLabels: [web] }", "spec.selector.matchLabels is no mapping"],
+    ["targetRefs: {}", "spec.targetRefs is no list"],
+    ["rules: [allow]", "spec.rules[0] is no mapping"],
+    ["rules: [{ from: { source: {} } }]", "spec.rules[0].from is no list"],
+    ["rules: [{}, { to: [{ operation: { ports: [80] } }] }]", "spec.rules[1].to[0].operation.ports[0] is no text"],
+    ["rules: [{ from: [{ source: { principals: '*' } }] }]", "spec.rules[0].from[0].source.principals is no list"],
+    ["rules: [{ when: [{ values: [a] }] }]", "spec.rules[0].when[0].key is no text"],
+    ["rules: [{ when: [{ key: source.ip, notValues: a }] }]", "spec.rules[0].when[0].notValues is no list"],
+  ])("names the field: %s", (spec, problem) => {
+    const { model } = failing(policy("p", spec));
+    expect(model.policies.get("shop/p")?.condition?.message).toBe(
+      `The policy can't be read and allows nothing until it is corrected: ${problem}`,
+    );
+  });
+
   it("still selects by the labels that can be read", () => {
     const { model } = failing(policy("p", "rules: nonsense, selector: { matchLabels: { app: web, tier: 5 } }"));
     expect(policiesOf(model, POD)).toEqual(["shop/p"]);
