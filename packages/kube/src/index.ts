@@ -47,6 +47,7 @@ export type {
 export type { WatchEvent, WatchStream } from "./client/watch-stream.ts";
 // Live copies
 export { createInformer, type Informer, type InformerDeps, type InformerOptions } from "./informer/informer.ts";
+export type { ListWatchClient } from "./informer/reflector.ts";
 export { createInformers, type Informers } from "./informer/informers.ts";
 export type { Store, StoreIndex, StoreListener } from "./informer/store.ts";
 export { slimNode, slimPod } from "./informer/slim.ts";

@@ -84,16 +84,18 @@ export class NodeTransport implements Transport {
     const pending = send(this.#requestOptions(request, credentials), resolve);
     const timeoutMs = this.#options.headersTimeoutMs;
     using _timeout = this.#clock.setTimer(timeoutMs, () => pending.destroy(timeoutError(request, timeoutMs)));
-    const onAbort = (): void =>
-      void (request.signal && pending.destroy(abortedError(request.signal, describe(request))));
+    let received: IncomingMessage | undefined;
+    const onAbort = (): void => {
+      if (request.signal) (received ?? pending).destroy(abortedError(request.signal, describe(request)));
+    };
     request.signal?.addEventListener("abort", onAbort, { once: true });
     pending.on("error", (error) => reject(this.#failure(request, error, pending.reusedSocket)));
     pending.end(request.body);
     try {
-      const response = await promise;
+      received = await promise;
       // From here on the reader owns the body; aborting still ends it.
-      response.once("close", () => request.signal?.removeEventListener("abort", onAbort));
-      return response;
+      received.once("close", () => request.signal?.removeEventListener("abort", onAbort));
+      return received;
     } catch (error) {
       request.signal?.removeEventListener("abort", onAbort);
       throw error;

@@ -10,11 +10,11 @@ import {
   type Metrics,
   type Service,
 } from "@ambientmesh/core";
-import type { KubeClient } from "../client/kube-client.ts";
+
 import type { Resource } from "../resource.ts";
 import { informerMetrics } from "./informer-metrics.ts";
 import { MemoryStore } from "./memory-store.ts";
-import { Reflector } from "./reflector.ts";
+import { Reflector, type ListWatchClient } from "./reflector.ts";
 import type { Store } from "./store.ts";
 import { stripBookkeeping } from "./strip.ts";
 
@@ -41,7 +41,7 @@ export interface InformerOptions<T extends KubernetesObject> {
 
 /** What informers are given. */
 export interface InformerDeps {
-  readonly client: KubeClient;
+  readonly client: ListWatchClient;
   /** Default: the machine's clock. */
   readonly clock?: Clock;
   /** Default: silent. */

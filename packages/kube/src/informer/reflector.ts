@@ -10,6 +10,9 @@ import { changesOfEvents, changesToList } from "./diff.ts";
 import type { InformerMetrics } from "./informer-metrics.ts";
 import type { MemoryStore } from "./memory-store.ts";
 
+/** What of a client informers need. */
+export type ListWatchClient = Pick<KubeClient, "listPage" | "watch">;
+
 /** What is mirrored, and how. */
 export interface ReflectorOptions<T extends KubernetesObject> {
   readonly resource: Resource<T>;
@@ -28,7 +31,7 @@ export interface ReflectorOptions<T extends KubernetesObject> {
 }
 
 export interface ReflectorDeps {
-  readonly client: KubeClient;
+  readonly client: ListWatchClient;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: InformerMetrics;
@@ -145,12 +148,13 @@ export class Reflector<T extends KubernetesObject> {
   async #onAbsent(signal: AbortSignal): Promise<void> {
     this.#version = undefined;
     this.#absences++;
-    const isBelieved = !this.#store.isSynced || this.#absences >= ABSENCES_TO_BELIEVE;
+    const isBelieved = this.#store.size === 0 || this.#absences >= ABSENCES_TO_BELIEVE;
     if (!isBelieved) {
       await this.#pause(signal);
       return;
     }
-    if (this.#absences <= ABSENCES_TO_BELIEVE) this.#deps.logger.info("the kind is not installed, waiting for it");
+    if (this.#absences === 1 || this.#store.size > 0)
+      this.#deps.logger.info("the kind is not installed, waiting for it");
     this.#store.commit(changesToList(this.#store, new Map()));
     this.#markSynced();
     await this.#sleep(this.#options.absentRetryMs, signal);
