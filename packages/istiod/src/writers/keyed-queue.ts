@@ -22,11 +22,16 @@ interface Attempt {
   dueAt: number;
 }
 
+/** Between two looks at one object: whoever keeps changing it back must not keep us busy. */
+const PAUSE_MS = 1000;
+
 /** Objects that have to be looked at, each once however often it is added; failures are repeated with growing delays. */
 export class KeyedQueue {
   readonly #deps: KeyedQueueDeps;
   readonly #options: Required<KeyedQueueOptions>;
   readonly #waiting = new Map<string, Attempt>();
+  /** When keys were worked on within the last {@link PAUSE_MS}; oldest first. */
+  readonly #recent = new Map<string, number>();
   #wake = Promise.withResolvers<void>();
 
   constructor(deps: KeyedQueueDeps, options: KeyedQueueOptions) {
@@ -40,7 +45,7 @@ export class KeyedQueue {
 
   add(key: string): void {
     const backoff = new Backoff({ initialMs: 100, maxMs: 30_000 });
-    this.#waiting.set(key, { count: 0, backoff, dueAt: 0 });
+    this.#waiting.set(key, { count: 0, backoff, dueAt: (this.#recent.get(key) ?? -PAUSE_MS) + PAUSE_MS });
     this.#wake.resolve();
   }
 
@@ -70,11 +75,22 @@ export class KeyedQueue {
     this.#waiting.delete(key);
     try {
       await this.#options.work(key, signal);
+      this.#noteDone(key);
     } catch (error) {
       // Added again meanwhile: that attempt counts.
       if (this.#waiting.has(key)) return;
       if (!signal.aborted) this.#failed(key, attempt, error);
       if (signal.aborted || attempt.count < this.#options.maxAttempts) this.#waiting.set(key, attempt);
+    }
+  }
+
+  #noteDone(key: string): void {
+    const now = this.#deps.clock.monotonicMs();
+    this.#recent.delete(key);
+    this.#recent.set(key, now);
+    for (const [old, at] of this.#recent) {
+      if (now - at < PAUSE_MS) return;
+      this.#recent.delete(old);
     }
   }
 

@@ -18,13 +18,16 @@ async function rest(): Promise<void> {
   for (let turn = 0; turn < 3; turn++) await nextTurn();
 }
 
-it("works on each key once, however often it was added", async () => {
+it("works on each key once, however often it was added, and again after a second at the earliest", async () => {
   const work = vi.fn(async (_key: string) => undefined);
-  const { queue, stop, run } = queueWith(work);
+  const { clock, queue, stop, run } = queueWith(work);
   for (const key of ["a", "b", "a"]) queue.add(key);
   const running = run();
   await rest();
   queue.add("b");
+  await rest();
+  expect(work).toHaveBeenCalledTimes(2);
+  clock.advance(1000);
   await rest();
   expect(work.mock.calls.map(([key]) => key)).toEqual(["a", "b", "b"]);
   stop.abort();
