@@ -41,6 +41,7 @@ export { serveXds } from "./grpc/serve-xds.ts";
 // Clients.
 export { DeltaClient, type DeltaClientOptions, type DeltaClientStatus } from "./client/delta-client.ts";
 export { deltaType, type AnyDeltaType, type DeltaTypeStatus } from "./client/delta-type.ts";
+export type { NodeInit } from "./client/node.ts";
 export type { SubscriptionMode } from "./client/delta-state.ts";
 export type { DemandOptions, DemandOutcome } from "./client/demand-table.ts";
 export { SotwClient, type SotwClientOptions, type SotwClientStatus } from "./client/sotw-client.ts";

@@ -3,7 +3,6 @@ import {
   DeltaDiscoveryRequestSchema,
   type DeltaDiscoveryRequest,
   type DeltaDiscoveryResponse,
-  type Node,
 } from "@ambientmesh/api/discovery";
 import { silentLogger, type Logger, type Service } from "@ambientmesh/core";
 import { create } from "@bufbuild/protobuf";
@@ -11,13 +10,14 @@ import { xdsErrors } from "../errors.ts";
 import { DELTA_METHOD } from "../protocol/methods.ts";
 import { DeltaType, type AnyDeltaType, type DeltaTypeStatus } from "./delta-type.ts";
 import type { DemandOptions, DemandOutcome } from "./demand-table.ts";
+import type { NodeInit } from "./node.ts";
 import { StreamLoop, type ConnectionStatus, type StreamHandler, type XdsClientDeps } from "./stream-loop.ts";
 import { SyncGate } from "./sync-gate.ts";
 import type { XdsCall } from "./transport.ts";
 
 export interface DeltaClientOptions {
   /** Who asks; read again for each stream. */
-  readonly node: () => Node;
+  readonly node: () => NodeInit;
   /** In request order. */
   readonly types: readonly AnyDeltaType[];
   /** Names of one type that may be demanded at once. Default 50,000. */
@@ -39,7 +39,7 @@ type Call = XdsCall<DeltaDiscoveryRequest, DeltaDiscoveryResponse>;
  *
  * @example
  * const client = new DeltaClient({ transport, clock: systemClock }, {
- *   node: () => create(NodeSchema, { id: "ztunnel~10.0.0.1~ztunnel-1.istio-system~istio-system.svc.cluster.local" }),
+ *   node: () => ({ id: "ztunnel~10.0.0.1~ztunnel-1.istio-system~istio-system.svc.cluster.local" }),
  *   types: [deltaType({ typeUrl: ADDRESS_TYPE_URL, decode, apply })],
  * });
  * await client.start(); // every wildcard type was accepted once

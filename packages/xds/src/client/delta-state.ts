@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { DeltaDiscoveryRequestSchema, type DeltaDiscoveryRequest, type Node } from "@ambientmesh/api/discovery";
+import { DeltaDiscoveryRequestSchema, type DeltaDiscoveryRequest } from "@ambientmesh/api/discovery";
 import { create } from "@bufbuild/protobuf";
+import type { NodeInit } from "./node.ts";
 import { rejectionMessage, type Processed, type Rejection } from "./resource-type.ts";
 
 /**
@@ -40,7 +41,7 @@ export class DeltaState {
   }
 
   /** The request that begins the type on a new stream; undefined if there is nothing to ask for. */
-  first(node: Node, names: Iterable<string>): DeltaDiscoveryRequest | undefined {
+  first(node: NodeInit, names: Iterable<string>): DeltaDiscoveryRequest | undefined {
     const asked = [...names];
     if (this.mode === "named" && asked.length === 0) return undefined;
     // Istio subscribes a client to what it claims, so a demanded name is claimed with no version.

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node } from "@ambientmesh/api/discovery";
+import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse } from "@ambientmesh/api/discovery";
 import type { Clock } from "@ambientmesh/core";
 import { publish } from "../diagnostics.ts";
 import { xdsErrors } from "../errors.ts";
 import { DeltaState, type SubscriptionMode } from "./delta-state.ts";
 import { DemandTable, type DemandOptions, type DemandOutcome } from "./demand-table.ts";
+import type { NodeInit } from "./node.ts";
 import {
   processChanges,
   receivedBytes,
@@ -71,7 +72,7 @@ export class DeltaType {
   }
 
   /** The request that begins the type on a new stream. */
-  first(node: Node): DeltaDiscoveryRequest | undefined {
+  first(node: NodeInit): DeltaDiscoveryRequest | undefined {
     const request = this.#state.first(node, this.#wanted());
     this.#isOpen = request !== undefined;
     return request;
@@ -96,7 +97,7 @@ export class DeltaType {
     return this.#demands.demand(name, options);
   }
 
-  async subscribe(names: ReadonlySet<string>, node: Node): Promise<void> {
+  async subscribe(names: ReadonlySet<string>, node: NodeInit): Promise<void> {
     this.#require("named", "subscribe");
     const added = [...names].filter((name) => !this.#names.has(name));
     const dropped = [...this.#names].filter((name) => !names.has(name));
@@ -131,7 +132,7 @@ export class DeltaType {
     return result;
   }
 
-  #begin(node: Node): void {
+  #begin(node: NodeInit): void {
     const request = this.first(node);
     if (request) this.#deps.send(request);
   }

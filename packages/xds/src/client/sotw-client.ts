@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import {
-  DiscoveryRequestSchema,
-  type DiscoveryRequest,
-  type DiscoveryResponse,
-  type Node,
-} from "@ambientmesh/api/discovery";
+import { DiscoveryRequestSchema, type DiscoveryRequest, type DiscoveryResponse } from "@ambientmesh/api/discovery";
 import { silentLogger, type Logger, type Service } from "@ambientmesh/core";
 import { create } from "@bufbuild/protobuf";
 import { xdsErrors } from "../errors.ts";
 import { SOTW_METHOD } from "../protocol/methods.ts";
+import type { NodeInit } from "./node.ts";
 import { SotwType, type AnySotwType, type SotwTypeStatus } from "./sotw-type.ts";
 import { StreamLoop, type ConnectionStatus, type XdsClientDeps } from "./stream-loop.ts";
 import { SyncGate } from "./sync-gate.ts";
@@ -16,7 +12,7 @@ import type { XdsCall } from "./transport.ts";
 
 export interface SotwClientOptions {
   /** Who asks; read again for each stream. */
-  readonly node: () => Node;
+  readonly node: () => NodeInit;
   /** In request order. */
   readonly types: readonly AnySotwType[];
 }

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import {
-  DiscoveryRequestSchema,
-  type DiscoveryRequest,
-  type DiscoveryResponse,
-  type Node,
-} from "@ambientmesh/api/discovery";
+import { DiscoveryRequestSchema, type DiscoveryRequest, type DiscoveryResponse } from "@ambientmesh/api/discovery";
 import { messageOf } from "@ambientmesh/core";
 import { create } from "@bufbuild/protobuf";
 import { contentVersion } from "../cache/resource.ts";
 import { publish } from "../diagnostics.ts";
+import type { NodeInit } from "./node.ts";
 import {
   applyChanges,
   rejectionMessage,
@@ -129,7 +125,7 @@ export class SotwType {
   }
 
   /** The request that begins the type on a new stream; undefined if there is nothing to ask for. */
-  first(node: Node): DiscoveryRequest | undefined {
+  first(node: NodeInit): DiscoveryRequest | undefined {
     this.#nonce = "";
     this.#isOpen = this.#type.mode === "wildcard" || this.#names.length > 0;
     return this.#isOpen ? create(DiscoveryRequestSchema, { ...this.#state(), node }) : undefined;
@@ -155,7 +151,7 @@ export class SotwType {
   }
 
   /** Changes the names of a named type; what is given up is removed from the owner's state. */
-  async subscribe(names: readonly string[], node: Node): Promise<void> {
+  async subscribe(names: readonly string[], node: NodeInit): Promise<void> {
     const kept = new Set(names);
     this.#names = [...kept];
     const first = this.#isOpen ? create(DiscoveryRequestSchema, this.#state()) : this.first(node);

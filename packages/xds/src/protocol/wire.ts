@@ -4,7 +4,7 @@
 // Every field number here is below 16, so that a tag is one byte.
 
 /** Tag of a length-delimited field (strings, bytes, messages). */
-export function tagOf(fieldNumber: number): number {
+function tagOf(fieldNumber: number): number {
   return (fieldNumber << 3) | 2;
 }
 

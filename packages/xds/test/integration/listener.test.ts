@@ -3,7 +3,15 @@ import { connect } from "node:net";
 import { systemClock } from "@ambientmesh/core";
 import { Client, Metadata, credentials, status, type ServiceError, type sendUnaryData } from "@grpc/grpc-js";
 import { describe, expect, it } from "vitest";
-import { GRPC_STATUS, GrpcListener, SotwClient, GrpcTransport, sotwType, type CallInfo } from "../../src/index.ts";
+import {
+  DELTA_METHOD,
+  GRPC_STATUS,
+  GrpcListener,
+  SotwClient,
+  GrpcTransport,
+  sotwType,
+  type CallInfo,
+} from "../../src/index.ts";
 import { MuteClient } from "../support/mute-client.ts";
 import { nodeOf } from "../support/harness.ts";
 import { SocketServer, socketClient } from "../support/sockets.ts";
@@ -58,6 +66,20 @@ describe("a listener", () => {
     });
     const error = await call(server.address, Buffer.alloc(2000)).catch((thrown: ServiceError) => thrown);
     expect(error).toMatchObject({ code: status.RESOURCE_EXHAUSTED });
+  });
+
+  it("ends a stream whose requests are no messages, and goes on serving", async () => {
+    await using server = await SocketServer.start();
+    const client = new Client(server.address, credentials.createInsecure(), { "grpc.use_local_subchannel_pool": 1 });
+    const stream = client.makeBidiStreamRequest(DELTA_METHOD.path, asIs, asIs, new Metadata());
+    const ended = new Promise<number>((resolve) => stream.on("status", ({ code }) => resolve(code)));
+    stream.on("error", () => {}).resume();
+    stream.write(Buffer.from([0x12, 0xff, 0xff, 0xff, 0x7f, 0x00]));
+    expect(await ended).toBe(status.INTERNAL);
+    client.close();
+    await using peer = socketClient(server.address);
+    await peer.client.start();
+    expect(server.server.clientCount).toBe(1);
   });
 
   it("says which address it could not bind", async () => {

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { promisify } from "node:util";
+import { expect, it } from "vitest";
+import { xdsErrors } from "../../src/index.ts";
+
+const readme = readFile(new URL("../../README.md", import.meta.url), "utf8");
+
+it("the example of the README runs", async () => {
+  const example = /```ts\n(.*?)```/s.exec(await readme)?.[1] ?? "throw new Error('no example')";
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ["--conditions=@ambientmesh/source", "--input-type=module-typescript", "--eval", example],
+    { cwd: new URL("../..", import.meta.url), timeout: 20_000 },
+  );
+  expect(stdout).toBe("hello is Hello, world\n");
+});
+
+it("the README names every error code", async () => {
+  const text = await readme;
+  expect(Object.keys(xdsErrors.codes).filter((code) => !text.includes(code))).toEqual([]);
+});
