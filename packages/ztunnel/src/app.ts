@@ -24,6 +24,7 @@ import { WorkloadManager } from "./inpod/workload-manager.ts";
 import { ZdsClient } from "./inpod/zds-client.ts";
 import { HostResolver, systemLookup, type NameLookup } from "./proxy/host-resolver.ts";
 import { PodProxy } from "./proxy/pod-proxy.ts";
+import { createSelfProxy } from "./proxy/self-proxy.ts";
 import type { SharedDeps } from "./proxy/shared.ts";
 import { MeshState } from "./state/mesh-state.ts";
 import { AccessLines } from "./telemetry/access-lines.ts";
@@ -126,7 +127,10 @@ export async function startZtunnel(config: ZtunnelConfig, deps: ZtunnelDeps): Pr
   );
   await operatorServer.start();
   await statsServer.start();
-  stack.defer(() => manager.drain(config.terminationDeadlineMs));
+  const self = createSelfProxy(shared);
+  stack.defer(async () => {
+    await Promise.all([manager.drain(config.terminationDeadlineMs), self?.drain(config.terminationDeadlineMs)]);
+  });
   const tasks = stack.use(new TaskGroup({ onCrash: (_task, error) => deps.onFatal?.(error) }));
   tasks.run("pods", async (signal) => {
     await discovery.start(signal);
@@ -135,6 +139,7 @@ export async function startZtunnel(config: ZtunnelConfig, deps: ZtunnelDeps): Pr
       services: state.services.size,
     });
     hasState[Symbol.dispose]();
+    await self?.start().catch((error: unknown) => logger.error("this proxy can't be reached over HBONE", { error }));
     await new ZdsClient({ manager, clock, logger: logger.child("inpod") }, { path: config.inpodUds }).run(signal);
   });
   const servers = {
@@ -197,7 +202,7 @@ async function createShared(
 
 function podStarter(shared: SharedDeps): StartPod {
   return async (pod) => {
-    const proxy = new PodProxy(shared, pod);
+    const proxy = new PodProxy(shared, pod, { ...shared.config, netns: pod.netns });
     await proxy.start();
     return proxy;
   };

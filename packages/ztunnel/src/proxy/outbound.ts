@@ -52,14 +52,18 @@ export class OutboundProxy {
       src: { ip: canonicalIp(remoteAddress) ?? remoteAddress, port: remotePort },
       wanted: { ip: canonicalIp(address) ?? address, port },
     });
-    // While the socket is not read its errors surface here; later the copying hears of them as well.
-    socket.on("error", () =>
-      connection.cut({ reason: "CLIENT_GONE", error: "the client reset the connection", endedBy: "client" }),
-    );
+    // Until the copying begins, which has its own view of errors.
+    const onEarlyError = (): void =>
+      connection.cut({ reason: "CLIENT_GONE", error: "the client reset the connection", endedBy: "client" });
+    socket.on("error", onEarlyError);
     try {
       const result = await this.#connect(socket, connection);
-      if (result.kind === "established") await result.copy();
-      else connection.finish({ reason: result.reason, error: result.message, endedBy: "proxy" });
+      if (result.kind === "established") {
+        socket.off("error", onEarlyError);
+        await result.copy();
+      } else {
+        connection.finish({ reason: result.reason, error: result.message, endedBy: "proxy" });
+      }
     } catch (error) {
       this.#pod.logger.error("an outbound connection failed unexpectedly", { error });
       connection.finish({ reason: "INTERNAL", error: toMeshError(error).message, endedBy: "proxy" });

@@ -33,12 +33,18 @@ export class PlaintextProxy {
       src: { ip: canonicalIp(remoteAddress) ?? remoteAddress, port: remotePort },
       wanted: { ip: canonicalIp(address) ?? address, port },
     });
-    socket.on("error", () =>
-      connection.cut({ reason: "CLIENT_GONE", error: "the client reset the connection", endedBy: "client" }),
-    );
+    // Until the copying begins, which has its own view of errors.
+    const onEarlyError = (): void =>
+      connection.cut({ reason: "CLIENT_GONE", error: "the client reset the connection", endedBy: "client" });
+    socket.on("error", onEarlyError);
     try {
-      const refusal = await this.#forward(socket, connection);
-      if (refusal) connection.finish({ reason: refusal.reason, error: refusal.message, endedBy: "proxy" });
+      const way = await this.#open(connection);
+      if (way.kind === "refuse") {
+        connection.finish({ reason: way.reason, error: way.message, endedBy: "proxy" });
+      } else {
+        socket.off("error", onEarlyError);
+        connection.finish(await relay(socket, way.app, connection, connection.signal));
+      }
     } catch (error) {
       this.#pod.logger.error("a plaintext connection failed unexpectedly", { error });
       connection.finish({ reason: "INTERNAL", error: messageOf(error), endedBy: "proxy" });
@@ -48,7 +54,8 @@ export class PlaintextProxy {
     }
   }
 
-  async #forward(socket: Socket, connection: Connection): Promise<Refusal | undefined> {
+  /** The connection to the app, or why there is none. */
+  async #open(connection: Connection): Promise<{ readonly kind: "open"; readonly app: Socket } | Refusal> {
     const { shared, sockets } = this.#pod;
     const { src, wanted } = connection;
     if (shared.decisions.illegalPorts.has(wanted.port)) {
@@ -70,16 +77,14 @@ export class PlaintextProxy {
       return denied;
     }
     connection.reached("allowed");
-    let app: Socket;
     try {
-      app = await sockets.connectToApp(wanted, src.ip, connection.signal);
+      const app = await sockets.connectToApp(wanted, src.ip, connection.signal);
+      connection.reached("connected");
+      return { kind: "open", app };
     } catch (error) {
-      connection.open();
       return failureOf(error);
+    } finally {
+      connection.open();
     }
-    connection.reached("connected");
-    connection.open();
-    connection.finish(await relay(socket, app, connection, connection.signal));
-    return undefined;
   }
 }

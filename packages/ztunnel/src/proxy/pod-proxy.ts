@@ -10,13 +10,16 @@ import { InboundProxy } from "./inbound.ts";
 import { OutboundProxy } from "./outbound.ts";
 import { PlaintextProxy } from "./plaintext.ts";
 import type { PodContext } from "./pod-context.ts";
-import { PodSockets, type ListenPort } from "./pod-sockets.ts";
+import { PodSockets, type ListenPort, type SocketPlace } from "./pod-sockets.ts";
 import { PolicyGuard } from "./policy-guard.ts";
 import { cutRevoked } from "./revocation.ts";
 import type { SharedDeps } from "./shared.ts";
 import { createTunnelPool, type PeerTarget } from "./tunnel-pool.ts";
 
-/** The proxy of one pod: three listeners in its namespace, its own tunnels, connections and drain. */
+/** All that a pod needs. */
+const EVERYTHING: readonly ListenPort[] = [PORTS.HBONE, PORTS.INBOUND_PLAINTEXT, PORTS.OUTBOUND];
+
+/** The proxy of one pod: listeners in its namespace, its own tunnels, connections and drain. */
 export class PodProxy implements RunningPod {
   readonly connections: ConnectionBook;
   readonly #pod: PodContext;
@@ -29,12 +32,12 @@ export class PodProxy implements RunningPod {
   readonly #subscriptions: Disposable[] = [];
   readonly #servers: Server[] = [];
 
-  constructor(shared: SharedDeps, { uid, workload, netns }: Pod) {
+  constructor(shared: SharedDeps, { uid, workload }: Omit<Pod, "netns">, place: SocketPlace) {
     const { config, clock, state } = shared;
     const logger = shared.logger.child("proxy", { pod: `${workload.namespace}/${workload.name}`, uid });
     this.connections = new ConnectionBook(shared.reporting);
     this.#drain = new Drain(clock);
-    const sockets = new PodSockets({ clock, logger }, netns, config);
+    const sockets = new PodSockets({ clock, logger }, place);
     this.#pod = { shared, logger, workload, sockets, connections: this.connections };
     this.#guard = new PolicyGuard(
       { state, logger: logger.child("policy") },
@@ -50,11 +53,9 @@ export class PodProxy implements RunningPod {
    * Opens the listeners. On failure everything is closed again.
    * @throws MeshError LINUX_SYSCALL (a port is taken), LINUX_CAPABILITY_MISSING
    */
-  async start(): Promise<void> {
+  async start(ports: readonly ListenPort[] = EVERYTHING): Promise<void> {
     try {
-      await this.#listen(PORTS.HBONE, (socket) => this.#inbound.accept(socket));
-      await this.#listen(PORTS.INBOUND_PLAINTEXT, (socket) => this.#held(socket, this.#plaintext));
-      await this.#listen(PORTS.OUTBOUND, (socket) => this.#held(socket, this.#outbound));
+      for (const port of ports) await this.#listen(port);
     } catch (error) {
       await this.drain(0);
       throw error;
@@ -74,10 +75,23 @@ export class PodProxy implements RunningPod {
     this.connections.cut({ reason: "DRAINED", error: "closed by drain", endedBy: "proxy" });
   }
 
-  async #listen(port: ListenPort, onConnection: (socket: Socket) => void): Promise<void> {
-    const server = await this.#pod.sockets.listen(port, onConnection);
+  async #listen(port: ListenPort): Promise<void> {
+    const server = await this.#pod.sockets.listen(port, (socket) => this.#accept(port, socket));
     server.on("error", (error) => this.#pod.logger.error("a listener failed", { port, error }));
     this.#servers.push(server);
+  }
+
+  #accept(port: ListenPort, socket: Socket): void {
+    switch (port) {
+      case PORTS.HBONE:
+        this.#inbound.accept(socket);
+        return;
+      case PORTS.INBOUND_PLAINTEXT:
+        this.#held(socket, this.#plaintext);
+        return;
+      case PORTS.OUTBOUND:
+        this.#held(socket, this.#outbound);
+    }
   }
 
   /** Serves a connection while the drain waits for it. */

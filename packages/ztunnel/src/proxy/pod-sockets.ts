@@ -15,30 +15,34 @@ import type { ZtunnelConfig } from "../config/model.ts";
 import type { Ip, SocketAddress } from "../net/address.ts";
 import { CONNECT_TIMEOUT_MS } from "./shared.ts";
 
-type SocketConfig = Pick<
+/** Where sockets are made, and how. */
+export interface SocketPlace extends Pick<
   ZtunnelConfig,
-  "packetMark" | "isPortReused" | "isIpv6Enabled" | "originalSource" | "keepalive"
->;
+  "isPortReused" | "isIpv6Enabled" | "originalSource" | "keepalive"
+> {
+  /** Undefined: the namespace of this process. */
+  readonly netns?: NetnsRef | undefined;
+  /** Undefined: none. */
+  readonly packetMark?: number | undefined;
+}
 
 /** Ports of a pod that this proxy listens on. */
 export type ListenPort = typeof PORTS.OUTBOUND | typeof PORTS.INBOUND_PLAINTEXT | typeof PORTS.HBONE;
 
 /** Makes the sockets of one pod: inside its network namespace, with the mark that the redirection rules know. */
 export class PodSockets {
-  readonly #netns: NetnsRef;
-  readonly #config: SocketConfig;
+  readonly #place: SocketPlace;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #tcp: TcpOptions;
+  readonly #tcp: TcpOptions & { readonly netns?: NetnsRef };
   #canKeepSource: boolean;
 
-  constructor(deps: { readonly clock: Clock; readonly logger: Logger }, netns: NetnsRef, config: SocketConfig) {
-    this.#netns = netns;
-    this.#config = config;
+  constructor(deps: { readonly clock: Clock; readonly logger: Logger }, place: SocketPlace) {
+    this.#place = place;
     this.#clock = deps.clock;
     this.#logger = deps.logger;
-    this.#tcp = tcpOptions(config);
-    this.#canKeepSource = config.originalSource !== "never";
+    this.#tcp = tcpOptions(place);
+    this.#canKeepSource = place.originalSource !== "never";
   }
 
   /**
@@ -48,14 +52,15 @@ export class PodSockets {
    */
   async listen(port: ListenPort, onConnection: (socket: Socket) => void): Promise<Server> {
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, onConnection);
+    const { keepAlive: _keepAlive, userTimeoutMs: _userTimeoutMs, ...bare } = this.#tcp;
     const options = {
-      ...(port === PORTS.HBONE ? { mark: this.#config.packetMark } : this.#tcp),
-      netns: this.#netns,
+      // Tunnels have pings of their own.
+      ...(port === PORTS.HBONE ? bare : this.#tcp),
       port,
-      reusePort: this.#config.isPortReused,
+      reusePort: this.#place.isPortReused,
     };
     try {
-      await this.#bind(server, options, this.#config.isIpv6Enabled ? "::" : "0.0.0.0");
+      await this.#bind(server, options, this.#place.isIpv6Enabled ? "::" : "0.0.0.0");
     } catch (error) {
       // A kernel without IPv6 knows no such sockets at all.
       if (!linuxErrors.is(error, "LINUX_FEATURE_MISSING")) throw error;
@@ -68,7 +73,7 @@ export class PodSockets {
     try {
       await listenTcp(server, { ...options, address, transparent: this.#canKeepSource });
     } catch (error) {
-      if (this.#config.originalSource !== "auto" || !linuxErrors.is(error, "LINUX_CAPABILITY_MISSING")) throw error;
+      if (this.#place.originalSource !== "auto" || !linuxErrors.is(error, "LINUX_CAPABILITY_MISSING")) throw error;
       this.#canKeepSource = false;
       this.#logger.warn("apps will not see their clients' addresses", { error });
       await listenTcp(server, { ...options, address });
@@ -80,10 +85,7 @@ export class PodSockets {
    * @throws MeshError LINUX_CONNECT_FAILED, LINUX_CONNECT_TIMEOUT, ABORTED
    */
   connect({ ip, port }: SocketAddress, signal: AbortSignal): Promise<Socket> {
-    return connectTcp(
-      { ...this.#tcp, netns: this.#netns, host: ip, port, timeoutMs: CONNECT_TIMEOUT_MS, signal },
-      { clock: this.#clock },
-    );
+    return connectTcp({ ...this.#tcp, host: ip, port, timeoutMs: CONNECT_TIMEOUT_MS, signal }, { clock: this.#clock });
   }
 
   /**
@@ -97,7 +99,6 @@ export class PodSockets {
       return await connectTcp(
         {
           ...this.#tcp,
-          netns: this.#netns,
           host: target.ip,
           port: target.port,
           bindAddress: client,
@@ -107,7 +108,7 @@ export class PodSockets {
         { clock: this.#clock },
       );
     } catch (error) {
-      if (this.#config.originalSource === "required" || !isAboutSource(error)) throw error;
+      if (this.#place.originalSource === "required" || !isAboutSource(error)) throw error;
       this.#logger.warn("an app does not see its client's address", { client, error });
       return this.connect(target, signal);
     }
@@ -120,7 +121,7 @@ function isAboutSource(error: unknown): boolean {
   );
 }
 
-function tcpOptions({ packetMark, keepalive }: SocketConfig): TcpOptions {
+function tcpOptions({ netns, packetMark, keepalive }: SocketPlace): TcpOptions & { readonly netns?: NetnsRef } {
   const { isEnabled, timeMs, intervalMs, retries, isUserTimeoutEnabled } = keepalive;
   const keepAlive: KeepAlive = {
     idleSeconds: Math.max(Math.round(timeMs / 1000), 1),
@@ -128,7 +129,8 @@ function tcpOptions({ packetMark, keepalive }: SocketConfig): TcpOptions {
     probes: retries,
   };
   return {
-    mark: packetMark,
+    ...(netns && { netns }),
+    ...(packetMark !== undefined && { mark: packetMark }),
     ...(isEnabled && { keepAlive }),
     ...(isUserTimeoutEnabled && { userTimeoutMs: timeMs + retries * intervalMs }),
   };

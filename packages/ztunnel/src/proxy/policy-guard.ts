@@ -80,6 +80,7 @@ export class PolicyGuard implements Disposable {
 
   #log({ id, src }: Connection, local: Workload, { allowed, reason, dryRun, ifEnforced }: Verdict): void {
     if (!this.#logger.isEnabled(this.#level)) return;
+    const missing = this.#state.policies.missing(local);
     this.#logger[this.#level]("policy decision", {
       connection: id,
       client: src.ip,
@@ -87,6 +88,7 @@ export class PolicyGuard implements Disposable {
       allowed,
       because: reasonText(reason),
       ...(dryRun.length > 0 && { dryRun: dryRun.map(({ policy, action }) => `${action} ${policy}`).join(", ") }),
+      ...(missing.length > 0 && { unknownPolicies: missing.join(", ") }),
       ...(ifEnforced && { allowedIfEnforced: ifEnforced.allowed }),
     });
   }

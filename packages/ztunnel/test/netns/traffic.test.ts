@@ -232,6 +232,26 @@ describe.runIf(canUseNetns(process.env))("traffic", () => {
     expect(await readAll(idle)).toBe("");
   });
 
+  it.each([
+    ["plain", "plain-server"],
+    ["tunnelled", "far"],
+  ])("that the client resets is over for the server too, and is no failure (%s)", async (_name, pod) => {
+    const gone = Promise.withResolvers<string>();
+    const port = pod === "far" ? 9100 : 9101;
+    await mesh.serve(pod, port, (socket) => {
+      socket.resume();
+      socket.once("error", (error: NodeJS.ErrnoException) => gone.resolve(error.code ?? ""));
+      socket.once("close", () => gone.resolve("closed"));
+    });
+    const socket = await mesh.connect("client", address(pod), port);
+    socket.write(TEXT);
+    await expect.poll(async () => (await n1.dump()).includes(`"clientBytes": ${TEXT.length}`)).toBe(true);
+    socket.resetAndDestroy();
+    expect(await gone.promise).toBe("ECONNRESET");
+    await expect.poll(() => n1.access()).toHaveLength(1);
+    expect(n1.access()[0]).toMatchObject({ reason: "OK", ended_by: "client" });
+  });
+
   describe("through a waypoint", () => {
     let waypoint: Waypoint;
     beforeAll(async () => {

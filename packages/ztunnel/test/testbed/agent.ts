@@ -27,6 +27,7 @@ export class Agent implements AsyncDisposable {
   readonly #listener: SeqpacketListener;
   readonly #tasks = new TaskGroup({ onCrash: (_task, error) => this.acks.push(`agent: ${error.message}`) });
   #connection: SeqpacketConnection | undefined;
+  #gate: PromiseWithResolvers<void> | undefined;
 
   constructor(path: string) {
     this.#listener = listenSeqpacket({ path });
@@ -59,6 +60,16 @@ export class Agent implements AsyncDisposable {
     return this.#exchange(this.#connection, bytes, fds);
   }
 
+  /** Lets proxies that come wait before it tells them anything. */
+  pause(): void {
+    this.#gate = Promise.withResolvers();
+  }
+
+  resume(): void {
+    this.#gate?.resolve();
+    this.#gate = undefined;
+  }
+
   /** Hangs up; the proxy comes back by itself. */
   hangUp(): void {
     this.#connection?.close();
@@ -66,6 +77,7 @@ export class Agent implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.resume();
     this.#listener.close();
     this.hangUp();
     await this.#tasks[Symbol.asyncDispose]();
@@ -81,6 +93,7 @@ export class Agent implements AsyncDisposable {
       }
       const hello = await connection.receive(signal);
       this.hellos.push(hello?.data ?? Buffer.alloc(0));
+      await this.#gate?.promise;
       for (const pod of this.pods.values()) await this.#tellAdd(connection, pod);
       await this.#exchange(connection, Buffer.from([0x1a, 0x00]), []);
       this.#connection = connection;

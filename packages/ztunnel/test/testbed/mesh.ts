@@ -248,6 +248,7 @@ export async function readAll(socket: Socket): Promise<string> {
 
 /** The next bytes, as text; empty if the other side ended or broke. */
 export async function readSome(socket: Socket): Promise<string> {
+  if (socket.destroyed || socket.readableEnded) return "";
   const { promise, resolve } = Promise.withResolvers<string>();
   const onData = (chunk: Buffer): void => resolve(chunk.toString());
   const onGone = (): void => resolve("");
