@@ -22,6 +22,16 @@ export type { ConnectionInfo, TunnelInfo } from "./tunnel/tunnel-info.ts";
 export { joinTunnel, TunnelJoin, type JoinOptions } from "./join/tunnel-join.ts";
 export type { JoinEnd, JoinResult } from "./join/join-result.ts";
 
+/** Headers of CONNECT requests. */
+export { formatBaggage, parseBaggage, WORKLOAD_TYPES, type Baggage, type WorkloadType } from "./headers/baggage.ts";
+export { formatForwarded, parseForwarded, type Forwarded } from "./headers/forwarded.ts";
+export {
+  createTraceParent,
+  formatTraceParent,
+  parseTraceParent,
+  type TraceParent,
+} from "./headers/traceparent.ts";
+
 /** What both sides share. */
 export { IoBuffers } from "./buffers/io-buffers.ts";
 export type { ConnectionStats } from "./connection/connection.ts";

@@ -141,7 +141,8 @@ export class HboneConnection {
    */
   async connect(request: ConnectRequestOptions): Promise<ConnectOutcome> {
     checkAuthority(request.authority);
-    request.signal?.throwIfAborted();
+    const { signal } = request;
+    if (signal?.aborted) throw abortedError(signal, `CONNECT ${request.authority}`);
     if (!this.#connection.canOpen) throw this.#cannotOpenError();
     const fields = toFields(
       [
@@ -155,7 +156,6 @@ export class HboneConnection {
     stream.onWithdrawn = ({ error }) => reject(error);
     const limit = this.#responseTimeoutMs;
     using _timer = this.#clock.setTimer(limit, () => stream.reset(H2Code.cancel, this.#lateError(request.authority)));
-    const { signal } = request;
     const onAbort = (): void => {
       if (signal) stream.reset(H2Code.cancel, abortedError(signal, `CONNECT ${request.authority}`) as MeshError);
     };
@@ -184,6 +184,7 @@ export class HboneConnection {
 
   #onResponse(stream: H2Stream, head: ResponseHead, authority: string): ConnectOutcome {
     const { status, headers } = head;
+    stream.onWithdrawn = undefined;
     if (status >= 200 && status < 300) {
       return { kind: "open", tunnel: new TunnelStream(stream, { ...this.info, authority }, this.#clock), status, headers };
     }

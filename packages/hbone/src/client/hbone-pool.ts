@@ -53,6 +53,8 @@ interface Pooled<Target extends TunnelTarget> extends PooledConnection<Target> {
 }
 
 const DEFAULTS = { dialTimeoutMs: 10_000, idleMs: 300_000, maxTargets: 500, maxCongested: 4 } as const;
+/** How long a new tunnel waits for a connection of its own where others are congested. */
+const CONGESTED_WAIT_MS = 100;
 /** How often a request is made that no peer looks at. */
 const MAX_ATTEMPTS = 3;
 
@@ -183,16 +185,19 @@ export class HbonePool<Target extends TunnelTarget = TunnelTarget> implements As
     }
   }
 
-  /** Waits for one more connection; where that fails, a congested one is better than none. */
+  /** Waits for one more connection; where there is a congested one, only for a moment, as it is better than none. */
   async #another(entry: PoolEntry<Target>, signal: AbortSignal | undefined): Promise<HboneConnection | undefined> {
-    try {
-      await entry.dialed(signal);
-      return entry.pick(this.#limits.maxCongested);
-    } catch (error) {
-      const congested = signal?.aborted ? undefined : entry.pick(0);
-      if (congested === undefined) throw error;
-      return congested;
+    const { maxCongested } = this.#limits;
+    const dialed = entry.dialed(signal);
+    if (entry.pick(0) === undefined) {
+      await dialed;
+      return entry.pick(maxCongested);
     }
+    const { promise: patience, resolve } = Promise.withResolvers<void>();
+    using _timer = this.#clock.setTimer(CONGESTED_WAIT_MS, resolve);
+    // Failed or late, it makes no difference; the next who needs it will try again.
+    await Promise.race([dialed.catch(() => undefined), patience]);
+    return entry.pick(maxCongested) ?? entry.pick(0);
   }
 
   #entryOf(target: Target): PoolEntry<Target> {

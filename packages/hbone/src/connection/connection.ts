@@ -19,6 +19,7 @@ import { Inflow } from "./inflow.ts";
 import { Keepalive } from "./keepalive.ts";
 import type { ConnectionLimits } from "./options.ts";
 import { Outbox } from "./outbox.ts";
+import { RateMeter } from "./rate-meter.ts";
 import { connectionClosedError, goneAwayError, peerResetError, protocolError } from "./stream-errors.ts";
 import { StreamTable } from "./stream-table.ts";
 import { H2Stream, type StreamHost } from "./stream.ts";
@@ -62,6 +63,8 @@ export interface ConnectionStats {
   readonly isDraining: boolean;
 }
 
+/** Octets per second, both ways, from which on a small tunnel would wait behind large ones. */
+const BULK_RATE = 32 * 1024 * 1024;
 /** How long a connection that is done may take to say so. */
 const LINGER_MS = 1000;
 /** How long a draining server waits for the answer to its ping before it names its last stream. */
@@ -74,6 +77,7 @@ export class Connection implements StreamHost {
   readonly #parts: ConnectionParts;
   readonly #reader: FrameReader;
   readonly #keepalive: Keepalive;
+  readonly #rate: RateMeter;
   #settingsTimer: Timer | undefined;
   #drainTimer: Timer | undefined;
   #lingerTimer: Timer | undefined;
@@ -92,7 +96,7 @@ export class Connection implements StreamHost {
     const isServer = role === "server";
     this.#transport = transport;
     this.#setup = setup;
-    const outbox = new Outbox(transport, buffers);
+    const outbox = new Outbox(transport, buffers, () => this.#closeIfFinished());
     const windows = {
       initial: limits.initialWindow,
       max: limits.maxWindow,
@@ -114,6 +118,7 @@ export class Connection implements StreamHost {
     const maxBlock = maxHeaderList * 2;
     const dispatch = new FrameDispatch(this.#parts, this.#hooks());
     this.#reader = new FrameReader(dispatch, { maxFrame, maxBlock, expectsPreface: isServer });
+    this.#rate = new RateMeter(clock, () => this.#bytesRead + outbox.bytesWritten);
     this.#keepalive = new Keepalive(
       { clock, bytesRead: () => this.#bytesRead, sendPing: () => this.#ping(), onLost: () => this.#lost() },
       { intervalMs: limits.pingIntervalMs, timeoutMs: limits.pingTimeoutMs },
@@ -142,9 +147,10 @@ export class Connection implements StreamHost {
     return !this.#isClosed && !this.#isDraining && this.openStreams < this.maxStreams;
   }
 
-  /** Streams hold so much that new ones would fare better on another connection. */
+  /** Streams move or hold so much that new ones would fare better on another connection. */
   get isCongested(): boolean {
-    return this.#parts.outbox.isBlocked || this.#parts.inflow.isExhausted;
+    const { outbox, inflow } = this.#parts;
+    return outbox.isBlocked || inflow.isExhausted || this.#rate.perSecond > BULK_RATE;
   }
 
   stats(): ConnectionStats {
@@ -318,7 +324,7 @@ export class Connection implements StreamHost {
 
   #streamGone(): void {
     this.#setup.events.onStreamGone?.();
-    if (this.#isDraining && this.openStreams === 0) this.#finish();
+    this.#finishIfDrained();
   }
 
   #ping(): void {
@@ -354,7 +360,7 @@ export class Connection implements StreamHost {
     if (this.#isClosed || this.#isDraining) return;
     this.#isDraining = true;
     this.#setup.events.onDraining?.();
-    if (this.openStreams === 0 && !this.#drainTimer) this.#finish();
+    this.#finishIfDrained();
   }
 
   #nameLastStream(): void {
@@ -363,14 +369,20 @@ export class Connection implements StreamHost {
     if (this.#isClosed) return;
     this.#lastAdmitted = this.#parts.table.lastPeerId;
     this.#parts.outbox.control(encodeGoaway(this.#lastAdmitted, H2Code.noError));
-    if (this.openStreams === 0) this.#finish();
+    this.#finishIfDrained();
   }
 
   /** Everything is said and done: closes once it has left. */
-  #finish(): void {
-    if (this.#drainTimer) return;
+  #finishIfDrained(): void {
+    if (this.#isClosed || !this.#isDraining || this.openStreams > 0 || this.#drainTimer) return;
     this.#parts.outbox.flushNow();
-    this.#shutdown(undefined);
+    this.#closeIfFinished();
+  }
+
+  #closeIfFinished(): void {
+    if (this.#isDraining && this.openStreams === 0 && !this.#drainTimer && this.#parts.outbox.isIdle) {
+      this.#shutdown(undefined);
+    }
   }
 
   #lost(): void {
@@ -407,9 +419,9 @@ export class Connection implements StreamHost {
     this.#keepalive[Symbol.dispose]();
     this.#settingsTimer?.cancel();
     this.#drainTimer?.cancel();
+    this.#parts.outbox.close();
     const reason = error ?? connectionClosedError(this.#setup.peerName);
     for (const stream of [...this.#parts.table]) this.#drop(stream, H2Code.cancel, reason, "peer");
-    this.#parts.outbox.close();
     this.#linger();
     this.#setup.events.onClosed?.(error && toMeshError(error));
   }

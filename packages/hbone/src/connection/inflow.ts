@@ -87,7 +87,8 @@ export class Inflow {
 
   /** Nothing is left for streams to grow by: bulk readers of this connection hold it all. */
   get isExhausted(): boolean {
-    return this.#growthLeft < this.#limits.initial;
+    const { growth, initial } = this.#limits;
+    return growth > 0 && this.#growthLeft < Math.min(growth, initial);
   }
 
   /** Opens the connection's window from the protocol's default. */

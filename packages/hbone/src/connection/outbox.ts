@@ -29,6 +29,7 @@ export class Outbox {
   readonly #transport: Duplex;
   readonly #buffers: IoBuffers;
   readonly #isTls: boolean;
+  readonly #onIdle: () => void;
   readonly #ready: SendSide[] = [];
   #flushed: SendSide[] = [];
   #staged: Buffer = Buffer.allocUnsafeSlow(FIRST_STAGED);
@@ -42,7 +43,9 @@ export class Outbox {
   /** The peer's SETTINGS_MAX_FRAME_SIZE. */
   maxFrame: number = DEFAULT_MAX_FRAME;
 
-  constructor(transport: Duplex, buffers: IoBuffers) {
+  /** `onIdle` is called whenever the transport has taken all there was to send. */
+  constructor(transport: Duplex, buffers: IoBuffers, onIdle: () => void = () => {}) {
+    this.#onIdle = onIdle;
     this.#transport = transport;
     this.#buffers = buffers;
     this.#isTls = transport instanceof TLSSocket;
@@ -325,6 +328,7 @@ export class Outbox {
     if (flushed.length > 0) this.#flushed = [];
     for (const side of flushed) if (side.sendQueue.length === 0) side.onFlushed();
     this.#flush();
+    if (this.isIdle) this.#onIdle();
   };
 }
 

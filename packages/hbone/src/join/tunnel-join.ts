@@ -19,6 +19,7 @@ export interface JoinOptions {
 
 /** A full TLS record: more is likely to follow at once. */
 const RECORD = 16 * 1024;
+const SMALL = 4 * 1024;
 /** A socket reads this much at first and up to {@link MAX_READ} when it fills it: with its header, full TLS records. */
 const READ_SIZES = [RECORD - FRAME_HEADER_BYTES, 4 * RECORD - FRAME_HEADER_BYTES, MAX_READ] as const;
 
@@ -86,6 +87,11 @@ export class TunnelJoin implements StreamConsumer {
   /** Called by the connection. */
   onBytes(chunk: Buffer, start: number, end: number): void {
     if (this.#failure) return;
+    if (this.#writing === 0 && this.#queue.length === 0 && isWholeMessage(chunk, start, end)) {
+      this.#writing = end - start;
+      this.#socket.write(chunk.subarray(start, end), this.#onWritten);
+      return;
+    }
     this.#queue.store(chunk, start, end);
     // The end of a message, or as much as is written at once: there is nothing to wait for.
     if (chunk.length < RECORD || this.#queue.length >= BULK_BYTES) this.#flush();
@@ -258,6 +264,11 @@ function readAll(socket: Socket): Buffer[] {
   const chunks: Buffer[] = [];
   for (let chunk = socket.read() as Buffer | null; chunk !== null; chunk = socket.read() as Buffer | null) chunks.push(chunk);
   return chunks;
+}
+
+/** A piece after which no more of its stream is to be expected at once: a record that is not full, or small between others. */
+function isWholeMessage(chunk: Buffer, start: number, end: number): boolean {
+  return chunk.length < RECORD || (end < chunk.length && end - start < SMALL);
 }
 
 /** A TCP reset; other sockets know none. */
