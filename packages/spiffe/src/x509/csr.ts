@@ -76,8 +76,9 @@ function checkCurveIsNamed(spki: Buffer): void {
 }
 
 function checkStrength(key: KeyObject): void {
-  const { modulusLength, publicExponent } = key.asymmetricKeyDetails ?? {};
-  if (modulusLength === undefined) return;
+  // Asking for the details takes a tenth of the whole request's time, so other keys are not asked.
+  if (key.asymmetricKeyType !== "rsa" && key.asymmetricKeyType !== "rsa-pss") return;
+  const { modulusLength = 0, publicExponent } = key.asymmetricKeyDetails ?? {};
   if (modulusLength < RSA_BITS.min || modulusLength > RSA_BITS.max) {
     throw invalid(`has an RSA key of ${modulusLength} bits; ${RSA_BITS.min} to ${RSA_BITS.max} are allowed`);
   }
