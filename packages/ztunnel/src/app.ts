@@ -25,7 +25,7 @@ import { ZdsClient } from "./inpod/zds-client.ts";
 import { HostResolver, systemLookup, type NameLookup } from "./proxy/host-resolver.ts";
 import { PodProxy } from "./proxy/pod-proxy.ts";
 import { createSelfProxy } from "./proxy/self-proxy.ts";
-import type { SharedDeps } from "./proxy/shared.ts";
+import type { SharedDeps } from "./proxy/shared-deps.ts";
 import { MeshState } from "./state/mesh-state.ts";
 import { AccessLines } from "./telemetry/access-lines.ts";
 import { TrafficMetrics } from "./telemetry/traffic-metrics.ts";

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Logger } from "@ambientmesh/core";
-import { IN_POD_CAPABILITIES, hostNetns, inNetns, raiseOpenFileLimit, requireCapabilities } from "@ambientmesh/linux";
+import { IN_POD_CAPABILITIES, probeInPodSockets, raiseOpenFileLimit, requireCapabilities } from "@ambientmesh/linux";
 
 /**
- * What has to work before the first pod comes: the capabilities for sockets in other network namespaces, and the way into
- * one and back. Also lets this process have as many sockets as it may.
- * @throws MeshError LINUX_CAPABILITY_MISSING, LINUX_UNSUPPORTED
+ * What has to work before the first pod comes: the capabilities for sockets in other network namespaces, the way into one
+ * and back, marks. Also lets this process have as many sockets as it may.
+ * @throws MeshError LINUX_CAPABILITY_MISSING, LINUX_FEATURE_MISSING, LINUX_UNSUPPORTED
  */
-export function selfCheck(logger: Logger): void {
+export function selfCheck(logger: Logger, packetMark: number): void {
   requireCapabilities("ztunnel", IN_POD_CAPABILITIES);
   // Also opens the namespace to return to, before this thread first leaves it.
-  inNetns(hostNetns(), () => 0);
+  probeInPodSockets(packetMark);
   try {
     const { soft } = raiseOpenFileLimit();
     logger.info("open files are limited", { limit: soft });

@@ -2,7 +2,7 @@
 import { parseBaggage, type Headers } from "@ambientmesh/hbone";
 import type { Ip } from "../net/address.ts";
 import { partyOfBaggage, partyOfWorkload, type Party } from "../telemetry/party.ts";
-import type { SharedDeps } from "./shared.ts";
+import type { SharedDeps } from "./shared-deps.ts";
 
 /** Header by which a gateway says that a tunnel comes from another network, whose addresses mean nothing here. */
 const FORWARDED_NETWORK = "x-forwarded-network";

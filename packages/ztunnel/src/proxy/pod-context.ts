@@ -4,7 +4,7 @@ import type { LocalWorkloadName } from "../state/workload-store.ts";
 import type { Workload } from "../state/model.ts";
 import type { ConnectionBook } from "../telemetry/connections.ts";
 import type { PodSockets } from "./pod-sockets.ts";
-import { WORKLOAD_WAIT_MS, type SharedDeps } from "./shared.ts";
+import { WORKLOAD_WAIT_MS, type SharedDeps } from "./shared-deps.ts";
 
 /** What the listeners of one pod share. */
 export interface PodContext {

@@ -13,7 +13,7 @@ import type { PodContext } from "./pod-context.ts";
 import { PodSockets, type ListenPort, type SocketPlace } from "./pod-sockets.ts";
 import { PolicyGuard } from "./policy-guard.ts";
 import { cutRevoked } from "./revocation.ts";
-import type { SharedDeps } from "./shared.ts";
+import type { SharedDeps } from "./shared-deps.ts";
 import { createTunnelPool, type PeerTarget } from "./tunnel-pool.ts";
 
 /** All that a pod needs. */

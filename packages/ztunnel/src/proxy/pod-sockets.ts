@@ -13,7 +13,7 @@ import {
 } from "@ambientmesh/linux";
 import type { ZtunnelConfig } from "../config/model.ts";
 import type { Ip, SocketAddress } from "../net/address.ts";
-import { CONNECT_TIMEOUT_MS } from "./shared.ts";
+import { CONNECT_TIMEOUT_MS } from "./shared-deps.ts";
 
 /** Where sockets are made, and how. */
 export interface SocketPlace extends Pick<

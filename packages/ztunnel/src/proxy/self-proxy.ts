@@ -2,7 +2,7 @@
 import { PORTS } from "@ambientmesh/api";
 import type { RunningPod } from "../inpod/pod.ts";
 import { PodProxy } from "./pod-proxy.ts";
-import type { SharedDeps } from "./shared.ts";
+import type { SharedDeps } from "./shared-deps.ts";
 
 /**
  * Takes tunnels for this proxy's own pod, so that its metrics can be read over HBONE under policy. Undefined if the pod is

@@ -6,7 +6,7 @@ import { messageOf } from "@ambientmesh/core";
 import { formatSocketAddress, type SocketAddress } from "../net/address.ts";
 import { NO_IDENTITY } from "./failures.ts";
 import type { PodSockets } from "./pod-sockets.ts";
-import { CONNECT_TIMEOUT_MS, type SharedDeps } from "./shared.ts";
+import { CONNECT_TIMEOUT_MS, type SharedDeps } from "./shared-deps.ts";
 
 /** A peer's HBONE listener, as one identity of the pod sees it. */
 export interface PeerTarget extends TunnelTarget {
