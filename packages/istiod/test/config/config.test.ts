@@ -148,6 +148,24 @@ describe("flags and variables", () => {
   });
 });
 
+describe("log levels", () => {
+  test.each([
+    ["default:debug", "xds", true],
+    ["default:info,xds:debug", "xds.client", true],
+    ["default:info,xds:debug", "ca", false],
+    ["all:none", "xds", false],
+    ["debug", "xds", true],
+  ])("%s writes debug records of %s: %s", (text, scope, isEnabled) => {
+    expect(configOf({ argv: [`--log_output_level=${text}`] }).logLevels.isEnabled(scope, "debug")).toBe(isEnabled);
+  });
+
+  it("are checked", () => {
+    expect(problemsOf({ argv: ["--log_output_level=default:loud"] })).toEqual([
+      '--log_output_level: log filter "loud" names "loud", which is none of off, error, warn, info, debug, trace; write it like info or info,xds=debug',
+    ]);
+  });
+});
+
 describe("commands", () => {
   test.each([
     [["version"], "version"],

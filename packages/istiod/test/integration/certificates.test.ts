@@ -21,6 +21,8 @@ import { requestCertificate, type CertificateOptions, type ZtunnelOptions } from
 const idOf = (account: string, namespace = "shop") =>
   parseSpiffeId(`spiffe://cluster.local/ns/${namespace}/sa/${account}`);
 const WEB = idOf("web");
+/** Writes to one object are a second apart. */
+const PATIENT = { timeout: 10_000, interval: 20 };
 
 let kube: TestKube;
 let istiod: TestIstiod;
@@ -109,14 +111,14 @@ describe("the root", () => {
       return maps.map(({ metadata, data }) => [metadata.namespace, data?.["root-cert.pem"] === ztunnel.rootPem]);
     };
     const expected = ["default", "istio-system", "kube-system", "shop"].map((name) => [name, true]);
-    await vi.waitFor(async () => expect(await roots()).toEqual(expected));
+    await vi.waitFor(async () => expect(await roots()).toEqual(expected), PATIENT);
     const ref = { namespace: "shop", name: "istio-ca-root-cert" };
     await kube.client.mergePatch(RESOURCES.ConfigMap, ref, { data: { "root-cert.pem": "tampered" } });
-    await vi.waitFor(async () => expect(await roots()).toEqual(expected), { timeout: 5000 });
+    await vi.waitFor(async () => expect(await roots()).toEqual(expected), PATIENT);
     await kube.client.delete(RESOURCES.ConfigMap, ref);
-    await vi.waitFor(async () => expect(await roots()).toEqual(expected), { timeout: 5000 });
+    await vi.waitFor(async () => expect(await roots()).toEqual(expected), PATIENT);
     await applyYaml(kube.client, namespaceYaml("bank"));
-    await vi.waitFor(async () => expect(await roots()).toContainEqual(["bank", true]), { timeout: 5000 });
+    await vi.waitFor(async () => expect(await roots()).toContainEqual(["bank", true]), PATIENT);
   });
 
   it("is kept in Istio's Secret", async () => {

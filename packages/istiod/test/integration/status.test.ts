@@ -12,6 +12,9 @@ import {
   type TestKube,
 } from "../support/mesh.ts";
 
+/** Writes to one object are a second apart. */
+const PATIENT = { timeout: 10_000, interval: 20 };
+
 let kube: TestKube;
 let istiod: TestIstiod;
 
@@ -44,7 +47,7 @@ test.each([
   ["unreadable", "rules: nonsense", { status: "False", reason: "UnsupportedValue" }],
 ])("the condition of a policy that is %s", async (name, spec, expected) => {
   await applyYaml(kube.client, policy(name, spec));
-  await vi.waitFor(async () => expect(await conditionOf(name)).toMatchObject(expected), { timeout: 5000 });
+  await vi.waitFor(async () => expect(await conditionOf(name)).toMatchObject(expected), PATIENT);
 });
 
 it("is written once, follows edits and is removed from what is not for node proxies", async () => {
@@ -53,17 +56,18 @@ it("is written once, follows edits and is removed from what is not for node prox
     const object = await find("edited");
     expect(object.status?.conditions?.[0]).toMatchObject({ status: "True", observedGeneration: 1 });
     return object;
-  });
+  }, PATIENT);
   // Another write would need another look at the object, which the next policy's condition proves to have happened.
   await applyYaml(kube.client, policy("other", ""));
-  await vi.waitFor(async () => expect(await conditionOf("other")).toBeDefined());
+  await vi.waitFor(async () => expect(await conditionOf("other")).toBeDefined(), PATIENT);
   expect((await find("edited")).metadata.resourceVersion).toBe(first.metadata.resourceVersion);
   await applyYaml(kube.client, policy("edited", "action: CUSTOM"));
-  await vi.waitFor(async () =>
-    expect(await conditionOf("edited")).toMatchObject({ status: "False", observedGeneration: 2 }),
+  await vi.waitFor(
+    async () => expect(await conditionOf("edited")).toMatchObject({ status: "False", observedGeneration: 2 }),
+    PATIENT,
   );
   await applyYaml(kube.client, policy("edited", "targetRefs: [{ kind: Service, name: web }]"));
-  await vi.waitFor(async () => expect(await conditionOf("edited")).toBeUndefined());
+  await vi.waitFor(async () => expect(await conditionOf("edited")).toBeUndefined(), PATIENT);
 });
 
 it("is written by one of two replicas, and by the other when that one is gone", async () => {
