@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { duplexPair, type Duplex } from "node:stream";
+import type { Duplex } from "node:stream";
 import { Drain, type MeshError } from "@ambientmesh/core";
 import type { VerifiedPeer } from "@ambientmesh/spiffe";
 import { FakeClock } from "@ambientmesh/testkit";
@@ -17,6 +17,7 @@ import {
   type TunnelTarget,
 } from "../../src/index.ts";
 import { opened } from "../support/mesh.ts";
+import { memoryPair } from "../support/memory-pair.ts";
 import { settled, until } from "../support/turns.ts";
 
 const peer = { id: "spiffe://cluster.local/ns/a/sa/b" } as VerifiedPeer;
@@ -72,7 +73,7 @@ function setUp(options: BedOptions = {}): Bed {
         dial: async ({ address }) => {
           dials.push(address);
           await bed.gate;
-          const [near, remote] = duplexPair();
+          const [near, remote] = memoryPair();
           server.handle(remote, dials.length);
           return near;
         },
@@ -171,7 +172,7 @@ describe("a dial that fails", () => {
           await settled(3);
           const error = answers.shift();
           if (error) throw error;
-          const [near, remote] = duplexPair();
+          const [near, remote] = memoryPair();
           bed.server.handle(remote, 0);
           return near;
         },
@@ -194,7 +195,7 @@ describe("a dial that fails", () => {
     bed.clock.advance(10_000);
     for (const result of await results) expect(result).toMatchObject({ reason: { code: "HBONE_TIMEOUT", details: { phase: "dial" } } });
     expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
-    const [late] = duplexPair();
+    const [late] = memoryPair();
     resolve(late);
     await settled();
     expect(late.destroyed).toBe(true);
@@ -439,7 +440,7 @@ describe("fairness", () => {
       deps: {
         dial: async () => {
           if (dials++ > 0) return another();
-          const [near, remote] = duplexPair();
+          const [near, remote] = memoryPair();
           bed.server.handle(remote, 0);
           return near;
         },
@@ -518,7 +519,7 @@ describe("the end of a server", () => {
     const bed = setUp();
     const one = await tunnel(bed);
     const closing = bed.server.close(60_000);
-    const [, late] = duplexPair();
+    const [, late] = memoryPair();
     bed.server.handle(late, 1);
     expect(late.destroyed).toBe(true);
     one.end();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { duplexPair, type Duplex } from "node:stream";
+import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 import { describe, expect, it } from "vitest";
 import { ByteQueue } from "../../src/buffers/byte-queue.ts";
@@ -9,6 +9,7 @@ import type { SendSide } from "../../src/connection/send-queue.ts";
 import { FrameReader } from "../../src/h2/frame-reader.ts";
 import { encodePing } from "../../src/h2/frame-writer.ts";
 import { recorder } from "../support/frames.ts";
+import { memoryPair } from "../support/memory-pair.ts";
 import { settled } from "../support/turns.ts";
 
 interface TestSide extends SendSide {
@@ -122,7 +123,7 @@ describe("sending", () => {
   });
 
   it("never reuses memory that a transport other than TLS was given", async () => {
-    const [near, far] = duplexPair({ highWaterMark: 1 });
+    const [near, far] = memoryPair({ highWaterMark: 1 });
     const outbox = new Outbox(near, new IoBuffers());
     outbox.window = 10_000_000;
     const one = side(1);

@@ -205,7 +205,8 @@ describe("an end that is not in order", () => {
     await using pair = await startPair(await listen((socket) => resolve(broken(socket))));
     const client = await dial(pair.port);
     client.write("x");
-    await until(() => pair.remote.length === 1);
+    // Older libuv takes a reset that comes together with data for an end.
+    await until(() => pair.remote[0]?.bytesFromPeer === 1);
     client.resetAndDestroy();
     expect(await promise).toBe("ECONNRESET");
     expect(await pair.ended("client")).toMatchObject([{ end: "app-reset", closedBy: "app", error: { code: "HBONE_APP_RESET" } }]);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { duplexPair, type Duplex } from "node:stream";
+import type { Duplex } from "node:stream";
 import type { MeshError } from "@ambientmesh/core";
 import { FakeClock } from "@ambientmesh/testkit";
 import { IoBuffers } from "../../src/buffers/io-buffers.ts";
@@ -13,6 +13,7 @@ import { HpackEncoder } from "../../src/h2/hpack/encoder.ts";
 import type { HeaderField } from "../../src/h2/hpack/static-table.ts";
 import type { RequestHead } from "../../src/h2/message.ts";
 import { recorder } from "./frames.ts";
+import { memoryPair } from "./memory-pair.ts";
 import { settled } from "./turns.ts";
 
 /** A connection under test with a hand-driven peer at the other end of a stream in memory. */
@@ -41,7 +42,7 @@ export async function rawPeer(
   options: ConnectionOptions & { readonly greet?: boolean } = {},
 ): Promise<RawPeer> {
   const { greet = true, ...limits } = options;
-  const [transport, wire] = duplexPair();
+  const [transport, wire] = memoryPair();
   const clock = new FakeClock();
   const requests: RawPeer["requests"] = [];
   const closed: RawPeer["closed"] = [];
