@@ -2,7 +2,6 @@
 import type { ConfigMap } from "@ambientmesh/api/kubernetes";
 import { isMeshError, type Change } from "@ambientmesh/core";
 import { FakeClock } from "@ambientmesh/testkit";
-import { setImmediate } from "node:timers/promises";
 import { describe, expect, it, test } from "vitest";
 import {
   RESOURCES,
@@ -13,6 +12,7 @@ import {
   type InformerOptions,
 } from "../../src/index.ts";
 import { eventually } from "../support/eventually.ts";
+import { passTime } from "../support/pass-time.ts";
 import { configMap } from "../support/objects.ts";
 import { ScriptedApi, WatchScript } from "../support/scripted-api.ts";
 
@@ -39,13 +39,7 @@ function setUp(options: Partial<InformerOptions<ConfigMap>> = {}): Setup {
     clock,
     informer,
     changes,
-    passTime: async (isDone) => {
-      while (!isDone()) {
-        // Promises first; time goes on only when nothing else does.
-        for (let turn = 0; turn < 10 && !isDone(); turn++) await setImmediate();
-        if (!isDone()) clock.advance(clock.nextTimerInMs ?? 0);
-      }
-    },
+    passTime: (isDone) => passTime(clock, isDone),
     [Symbol.asyncDispose]: () => informer[Symbol.asyncDispose](),
   };
 }
