@@ -54,10 +54,10 @@ export interface SecretManagerOptions {
 }
 
 const DEFAULT_BACKOFF = { initialMs: 1000, maxMs: 150_000 };
-/** Keeps a certificate that arrives past half of its validity from being renewed in a tight loop. */
+/** Keeps a certificate that arrives shortly before it expires from being renewed in a tight loop. */
 const MIN_REFRESH_MS = 1000;
 
-/** One certificate per identity, shared by everybody who asks, renewed at half of its validity. */
+/** One certificate per identity, shared by everybody who asks, renewed at half of the time it has left when it arrives. */
 export class SecretManager implements CertificateSource, AsyncDisposable {
   readonly #secrets = new Map<SpiffeId, Secret>();
   readonly #ready = new ReadyQueue<Secret>();
@@ -257,11 +257,13 @@ export class SecretManager implements CertificateSource, AsyncDisposable {
     this.#emit({ key: svid.id, before: svid });
   }
 
-  /** Half of the validity; half of what is left if that is over. */
-  #refreshAt({ notBeforeMs, notAfterMs }: Svid): number {
+  /**
+   * Half of what is left on arrival. Not half of the validity: authorities date certificates back by minutes, and that point
+   * would be over, or nearly so, for one that lives for minutes.
+   */
+  #refreshAt({ notAfterMs }: Svid): number {
     const now = this.#deps.clock.now();
-    const half = notBeforeMs + (notAfterMs - notBeforeMs) / 2;
-    return half > now ? half : now + Math.max((notAfterMs - now) / 2, MIN_REFRESH_MS);
+    return now + Math.max((notAfterMs - now) / 2, MIN_REFRESH_MS);
   }
 
   #schedule(secret: Secret, priority: Priority, dueAtMs: number): void {
