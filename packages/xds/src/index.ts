@@ -27,7 +27,7 @@ export {
 export type { Authenticate, Authentication, Authorization, Authorize } from "./server/hooks.ts";
 export type { ClientStatus } from "./server/session.ts";
 export type { TypeStatus } from "./server/subscription.ts";
-export type { Nack } from "./server/nonces.ts";
+export type { Nack, NonceStatus } from "./server/nonces.ts";
 export type { StreamLimit } from "./server/stream-limiter.ts";
 export type { PushSchedulerOptions } from "./server/push-scheduler.ts";
 export { GRPC_STATUS, type CallInfo, type ServerStream, type StreamStatus } from "./server/server-stream.ts";

@@ -14,6 +14,7 @@ import {
   type Rejection,
   type ResourceType,
 } from "./resource-type.ts";
+import { Turns } from "./turns.ts";
 
 /** A type of a delta client with its message type hidden. Made by {@link deltaType}. */
 export interface AnyDeltaType {
@@ -52,10 +53,10 @@ export class DeltaType {
   readonly #deps: DeltaTypeDeps;
   readonly #state: DeltaState;
   readonly #demands: DemandTable;
+  readonly #turns = new Turns();
   #names: ReadonlySet<string> = new Set();
   // The first request of a type decides its subscription, so changes are held until it was made for this stream.
   #isOpen = false;
-  #last: Promise<unknown> = Promise.resolve();
 
   constructor(type: AnyDeltaType, deps: DeltaTypeDeps) {
     this.#type = type;
@@ -79,7 +80,7 @@ export class DeltaType {
   }
 
   received(response: DeltaDiscoveryResponse): Promise<DeltaDiscoveryRequest> {
-    return this.#inTurn(async () => {
+    return this.#turns.run(async () => {
       const { nonce, removedResources } = response;
       const wanted = response.resources.filter(({ name, aliases }) => this.#isWanted([name, ...aliases]));
       const processed = await this.#type.process(wanted.map(receivedBytes), removedResources);
@@ -104,7 +105,7 @@ export class DeltaType {
     this.#names = names;
     if (!this.#isOpen) this.#begin(node);
     else if (added.length + dropped.length > 0) this.#deps.send(this.#state.resubscribe(added, dropped));
-    await this.#inTurn(async () => {
+    await this.#turns.run(async () => {
       const held = dropped.filter((name) => !this.#names.has(name) && this.#state.has(name));
       this.#state.forget(held);
       await this.#type.process([], held);
@@ -121,15 +122,6 @@ export class DeltaType {
       isSynced: this.isSynced,
       lastRejected: this.#state.lastRejected,
     };
-  }
-
-  // The owner is never called twice at a time.
-  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    const result = this.#last.then(work);
-    this.#last = result.catch(() => {
-      // Whoever called gets the error; the next in turn is not concerned.
-    });
-    return result;
   }
 
   #begin(node: NodeInit): void {

@@ -13,6 +13,7 @@ import {
   type Rejection,
   type ResourceType,
 } from "./resource-type.ts";
+import { Turns } from "./turns.ts";
 
 /** How a type is used by the state-of-the-world protocol, whose resources carry their name inside. */
 export interface SotwResourceType<T> extends ResourceType<T> {
@@ -106,13 +107,13 @@ export class SotwType {
   readonly #type: AnySotwType;
   readonly #send: (request: DiscoveryRequest) => void;
   readonly #held = new Map<string, string>();
+  readonly #turns = new Turns();
   #names: readonly string[] = [];
   #version = "";
   #nonce = "";
   #isOpen = false;
   #isSynced = false;
   #lastRejected: readonly Rejection[] = [];
-  #last: Promise<unknown> = Promise.resolve();
 
   constructor(type: AnySotwType, send: (request: DiscoveryRequest) => void) {
     this.#type = type;
@@ -132,7 +133,7 @@ export class SotwType {
   }
 
   received(response: DiscoveryResponse): Promise<DiscoveryRequest> {
-    return this.#inTurn(async () => {
+    return this.#turns.run(async () => {
       this.#nonce = response.nonce;
       const values = response.resources.map(({ value }) => value);
       const { accepted, rejected, removed } = await this.#type.process(values, this.#held);
@@ -156,7 +157,7 @@ export class SotwType {
     this.#names = [...kept];
     const first = this.#isOpen ? create(DiscoveryRequestSchema, this.#state()) : this.first(node);
     if (first) this.#send(first);
-    await this.#inTurn(async () => {
+    await this.#turns.run(async () => {
       const dropped = [...this.#held.keys()].filter((name) => !kept.has(name));
       for (const name of dropped) this.#held.delete(name);
       await this.#type.drop(dropped);
@@ -173,14 +174,5 @@ export class SotwType {
   #state(): { typeUrl: string; versionInfo: string; responseNonce: string; resourceNames: string[] } {
     const { typeUrl } = this.#type;
     return { typeUrl, versionInfo: this.#version, responseNonce: this.#nonce, resourceNames: [...this.#names] };
-  }
-
-  // The owner is never called twice at a time.
-  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    const result = this.#last.then(work);
-    this.#last = result.catch(() => {
-      // Whoever called gets the error; the next in turn is not concerned.
-    });
-    return result;
   }
 }

@@ -75,7 +75,9 @@ export class DeltaSubscription implements TypeSubscription<DeltaDiscoveryRequest
 
   receive(request: DeltaDiscoveryRequest, now: number): Received {
     const { responseNonce, errorDetail, resourceNamesSubscribe, resourceNamesUnsubscribe } = request;
-    const verdict = responseNonce === "" ? undefined : this.#nonces.receive(responseNonce, errorDetail, now);
+    // On a new stream a nonce is one of an older stream and means nothing.
+    const hasNonce = responseNonce !== "" && !this.#isFirst;
+    const verdict = hasNonce ? this.#nonces.receive(responseNonce, errorDetail, now) : undefined;
     const hasChanged = this.#isFirst || resourceNamesSubscribe.length > 0 || resourceNamesUnsubscribe.length > 0;
     // Names are differences, so they count even beside a stale nonce: dropping them would lose them for good.
     if (this.#isFirst) this.#begin(request);
@@ -89,16 +91,13 @@ export class DeltaSubscription implements TypeSubscription<DeltaDiscoveryRequest
   }
 
   status(): TypeStatus {
-    const { lastSent, lastAcked, lastNack, outstanding } = this.#nonces;
+    const hasRest = this.#asked.size > 0 || this.#due.size > 0 || this.#mustAnswer;
     return {
       typeUrl: this.#view.typeUrl,
       isWildcard: this.#isWildcard,
       names: this.#names.size,
-      isCurrent: this.#cursor >= this.#view.head && this.#asked.size === 0 && this.#due.size === 0 && !this.#mustAnswer,
-      outstanding,
-      lastSent,
-      lastAcked,
-      lastNack,
+      isCurrent: this.#cursor >= this.#view.head && !hasRest,
+      ...this.#nonces.status(),
     };
   }
 

@@ -18,27 +18,45 @@ export type NonceVerdict = "ack" | "nack" | "stale";
 const MAX_OUTSTANDING = 64;
 const MAX_MESSAGE = 4096;
 
+/** What a debug page shows of the responses of one type of one client. */
+export interface NonceStatus {
+  /** Responses sent whose ACK or NACK is still to come. */
+  readonly outstanding: number;
+  readonly lastSent: string | undefined;
+  readonly lastAcked: { readonly nonce: string; readonly at: number } | undefined;
+  readonly lastNack: Nack | undefined;
+}
+
 /** Responses sent and what the client said of them, for one type of one stream. */
 export class NonceTracker {
   readonly #outstanding: string[] = [];
-  lastSent: string | undefined;
-  lastAcked: { readonly nonce: string; readonly at: number } | undefined;
-  lastNack: Nack | undefined;
+  #lastSent: string | undefined;
+  #lastAcked: NonceStatus["lastAcked"];
+  #lastNack: Nack | undefined;
 
-  /** Responses sent whose verdict is still to come. */
-  get outstanding(): number {
-    return this.#outstanding.length;
+  /** The newest response. */
+  get lastSent(): string | undefined {
+    return this.#lastSent;
+  }
+
+  status(): NonceStatus {
+    return {
+      outstanding: this.#outstanding.length,
+      lastSent: this.#lastSent,
+      lastAcked: this.#lastAcked,
+      lastNack: this.#lastNack,
+    };
   }
 
   sent(nonce: string): void {
-    this.lastSent = nonce;
+    this.#lastSent = nonce;
     this.#outstanding.push(nonce);
     if (this.#outstanding.length > MAX_OUTSTANDING) this.#outstanding.shift();
   }
 
   /** True for the newest response, whether or not it was acknowledged already. */
   isLatest(nonce: string): boolean {
-    return nonce === this.lastSent;
+    return nonce === this.#lastSent;
   }
 
   /** Records a verdict. Stale: the nonce was never sent, or its verdict is already here. */
@@ -47,10 +65,10 @@ export class NonceTracker {
     if (at < 0) return "stale";
     this.#outstanding.splice(0, at + 1);
     if (error) {
-      this.lastNack = { nonce, code: error.code, message: error.message.slice(0, MAX_MESSAGE), at: now };
+      this.#lastNack = { nonce, code: error.code, message: error.message.slice(0, MAX_MESSAGE), at: now };
       return "nack";
     }
-    this.lastAcked = { nonce, at: now };
+    this.#lastAcked = { nonce, at: now };
     return "ack";
   }
 }

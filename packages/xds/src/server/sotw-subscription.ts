@@ -73,7 +73,9 @@ export class SotwSubscription implements TypeSubscription<DiscoveryRequest> {
   }
 
   receive(request: DiscoveryRequest, now: number): Received {
-    const { responseNonce, errorDetail } = request;
+    const { errorDetail } = request;
+    // On a new stream a nonce is one of an older stream and means nothing.
+    const responseNonce = this.#isFirst ? "" : request.responseNonce;
     const verdict = responseNonce === "" ? undefined : this.#nonces.receive(responseNonce, errorDetail, now);
     // The client answers an older response and has not seen the newest; it will ask again when it has.
     if (responseNonce !== "" && !this.#nonces.isLatest(responseNonce)) return this.#received("stale", false);
@@ -97,16 +99,12 @@ export class SotwSubscription implements TypeSubscription<DiscoveryRequest> {
   }
 
   status(): TypeStatus {
-    const { lastSent, lastAcked, lastNack, outstanding } = this.#nonces;
     return {
       typeUrl: this.#view.typeUrl,
       isWildcard: this.#isWildcard,
       names: this.#names.size,
       isCurrent: this.#cursor >= this.#view.head && !this.#mustAnswer,
-      outstanding,
-      lastSent,
-      lastAcked,
-      lastNack,
+      ...this.#nonces.status(),
     };
   }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { LogReader, SubscriptionInfo } from "../cache/source.ts";
-import type { Nack, NonceVerdict } from "./nonces.ts";
+import type { NonceStatus, NonceVerdict } from "./nonces.ts";
 
 /** A response that is decided but not written yet. */
 export interface PlannedResponse {
@@ -38,16 +38,11 @@ export interface TypeSubscription<Request> extends LogReader, SubscriptionInfo {
 }
 
 /** What a debug page shows of one type of one client. */
-export interface TypeStatus {
+export interface TypeStatus extends NonceStatus {
   readonly typeUrl: string;
   readonly isWildcard: boolean;
   /** How many names the client asks for; 0 for a wildcard. */
   readonly names: number;
   /** True if everything published so far was sent. */
   readonly isCurrent: boolean;
-  /** Responses sent whose ACK or NACK is still to come. */
-  readonly outstanding: number;
-  readonly lastSent: string | undefined;
-  readonly lastAcked: { readonly nonce: string; readonly at: number } | undefined;
-  readonly lastNack: Nack | undefined;
 }

@@ -3,6 +3,7 @@ import { systemClock } from "@ambientmesh/core";
 import { Client, Metadata, credentials, type sendUnaryData } from "@grpc/grpc-js";
 import { expect, it } from "vitest";
 import { GrpcListener, ResourceCache, type ResourceStore } from "../../src/index.ts";
+import { ECHO, callEcho } from "../support/echo.ts";
 import {
   CLUSTER,
   ENDPOINTS,
@@ -16,19 +17,6 @@ import {
 } from "../support/envoy-resources.ts";
 import { SocketServer } from "../support/sockets.ts";
 
-const asIs = (bytes: Buffer): Buffer => bytes;
-const ECHO = {
-  echo: {
-    path: "/test.Echo/Echo",
-    requestStream: false,
-    responseStream: false,
-    requestSerialize: asIs,
-    requestDeserialize: asIs,
-    responseSerialize: asIs,
-    responseDeserialize: asIs,
-  },
-} as const;
-
 async function backend(name: string): Promise<GrpcListener> {
   const server = new GrpcListener({ clock: systemClock }, { host: "127.0.0.1", port: 0, drainMs: 100 });
   server.addService(ECHO, { echo: (_: unknown, done: sendUnaryData<Buffer>) => done(null, Buffer.from(name)) });
@@ -36,14 +24,8 @@ async function backend(name: string): Promise<GrpcListener> {
   return server;
 }
 
-function ask(client: Client): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const metadata = new Metadata({ waitForReady: true });
-  client.makeUnaryRequest(ECHO.echo.path, asIs, asIs, Buffer.alloc(0), metadata, (error, answer) => {
-    if (error) reject(error);
-    else resolve(answer?.toString() ?? "");
-  });
-  return promise;
+async function ask(client: Client): Promise<string> {
+  return (await callEcho(client, Buffer.alloc(0), new Metadata({ waitForReady: true }))).toString();
 }
 
 // Google's own xDS client for Node, which speaks state of the world: listener, routes, cluster and endpoints in turn.

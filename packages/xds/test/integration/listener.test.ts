@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { connect } from "node:net";
 import { systemClock } from "@ambientmesh/core";
-import { Client, Metadata, credentials, status, type ServiceError, type sendUnaryData } from "@grpc/grpc-js";
+import { Metadata, status, type ServiceError, type sendUnaryData } from "@grpc/grpc-js";
 import { describe, expect, it } from "vitest";
 import {
   DELTA_METHOD,
@@ -12,34 +12,21 @@ import {
   sotwType,
   type CallInfo,
 } from "../../src/index.ts";
+import { ECHO, asIs, callEcho, plainClient } from "../support/echo.ts";
 import { MuteClient } from "../support/mute-client.ts";
 import { nodeOf } from "../support/harness.ts";
 import { SocketServer, socketClient } from "../support/sockets.ts";
 import { TEXT, TextOwner, text, until } from "../support/texts.ts";
 
-const asIs = (bytes: Buffer): Buffer => bytes;
-const ECHO = {
-  echo: {
-    path: "/test.Echo/Echo",
-    requestStream: false,
-    responseStream: false,
-    requestSerialize: asIs,
-    requestDeserialize: asIs,
-    responseSerialize: asIs,
-    responseDeserialize: asIs,
-  },
-} as const;
-
-function call(address: string, message: Buffer, headers: Record<string, string> = {}): Promise<Buffer> {
-  const client = new Client(address, credentials.createInsecure(), { "grpc.use_local_subchannel_pool": 1 });
+async function call(address: string, message: Buffer, headers: Record<string, string> = {}): Promise<Buffer> {
+  const client = plainClient(address);
   const metadata = new Metadata();
   for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
-  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
-  client.makeUnaryRequest(ECHO.echo.path, asIs, asIs, message, metadata, (error, answer) => {
-    if (error) reject(error);
-    else resolve(answer ?? Buffer.alloc(0));
-  });
-  return promise.finally(() => client.close());
+  try {
+    return await callEcho(client, message, metadata);
+  } finally {
+    client.close();
+  }
 }
 
 describe("a listener", () => {
@@ -70,7 +57,7 @@ describe("a listener", () => {
 
   it("ends a stream whose requests are no messages, and goes on serving", async () => {
     await using server = await SocketServer.start();
-    const client = new Client(server.address, credentials.createInsecure(), { "grpc.use_local_subchannel_pool": 1 });
+    const client = plainClient(server.address);
     const stream = client.makeBidiStreamRequest(DELTA_METHOD.path, asIs, asIs, new Metadata());
     const ended = new Promise<number>((resolve) => stream.on("status", ({ code }) => resolve(code)));
     stream.on("error", () => {}).resume();

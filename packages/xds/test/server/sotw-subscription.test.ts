@@ -75,6 +75,10 @@ describe("a wildcard client", () => {
     expect(client.status()).toMatchObject({ isWildcard: true, lastAcked: { nonce, at: 3 } });
   });
 
+  it("is answered although it brings a nonce of an older stream", () => {
+    expect(texts(drain(open({ responseNonce: "older", versionInfo: "7" })))).toEqual([["a1", "b1"]]);
+  });
+
   it("shares the bytes with others", () => {
     const bytes = [open({}), open({})].map((client) => {
       const step = client.next(store.head);
