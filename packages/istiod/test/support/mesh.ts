@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { KubernetesObject } from "@ambientmesh/api/kubernetes";
-import { systemClock, type LogFields, type Logger } from "@ambientmesh/core";
+import { systemClock, type LogFields, type Logger, type MeshError } from "@ambientmesh/core";
 import { RESOURCES, connectKube, objectKey, type KubeClient, type Resource } from "@ambientmesh/kube";
 import { createLocalKube, type LocalKube } from "@ambientmesh/kube/local";
 import { createMetrics, type MetricsRegistry } from "@ambientmesh/telemetry";
@@ -61,8 +61,6 @@ export interface TestIstiod extends AsyncDisposable {
   readonly url: { readonly http: string; readonly monitoring: string };
   /** "host:port". */
   readonly address: { readonly grpc: string; readonly secureGrpc: string };
-  /** Rejects if istiod crashes. */
-  readonly crashed: Promise<never>;
 }
 
 const FLAGS = [
@@ -87,10 +85,9 @@ export function testConfig(env: Record<string, string> = {}, flags: readonly str
 export function createIstiod(client: KubeClient, config: IstiodConfig = testConfig()) {
   const log = testLog();
   const metrics = createMetrics();
-  const crash = Promise.withResolvers<never>();
-  crash.promise.catch(() => undefined);
-  const istiod = new Istiod({ clock: systemClock, logger: log, metrics, client, onCrash: crash.reject }, config);
-  return { istiod, log, metrics, crashed: crash.promise };
+  const onCrash = (error: MeshError): void => log.error("istiod crashed", { error });
+  const istiod = new Istiod({ clock: systemClock, logger: log, metrics, client, onCrash }, config);
+  return { istiod, log, metrics };
 }
 
 export async function startIstiod(client: KubeClient, config: IstiodConfig = testConfig()): Promise<TestIstiod> {
