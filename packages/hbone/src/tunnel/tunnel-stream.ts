@@ -39,6 +39,9 @@ export class TunnelStream extends Duplex implements StreamConsumer {
     this.#stream = stream;
     this.#clock = clock;
     this.info = info;
+    // Whoever waits for the tunnel gets it some turns after the peer's answer; what the peer breaks before that must not be
+    // an uncaught exception. The error stays in `errored`, 'close' follows it, and other listeners hear of it as ever.
+    this.on("error", ignoreError);
     stream.attach(this);
   }
 
@@ -279,4 +282,8 @@ export class TunnelStream extends Duplex implements StreamConsumer {
     const message = `the tunnel to ${this.info.authority} was closed on this side`;
     return hboneErrors.create("HBONE_CONNECTION_CLOSED", message, { details: { authority: this.info.authority } });
   }
+}
+
+function ignoreError(): void {
+  // See the constructor.
 }
