@@ -73,6 +73,26 @@ it("an incomplete folder is an error, not a reason to make a root", async () => 
   });
 });
 
+it("a Secret that holds no authority is an error, not a reason to replace it", async () => {
+  const ref = { namespace: "istio-system", name: "istio-ca-secret" };
+  await kube.client.create(RESOURCES.Secret, { metadata: ref, data: { "other.pem": "eA==" } });
+  await expect(startIstiod(kube.client)).rejects.toMatchObject({ code: "ISTIOD_AUTHORITY_MISSING" });
+});
+
+it("a root that another istiod has made is taken over", async () => {
+  const root = await createRoot("cluster.local", EC);
+  const { "cert-chain.pem": _chain, ...files } = materialToFiles(root);
+  const data = Object.fromEntries(
+    Object.entries(files).map(([name, text]) => [name, Buffer.from(text).toString("base64")]),
+  );
+  await kube.client.create(RESOURCES.Secret, {
+    metadata: { namespace: "istio-system", name: "istio-ca-secret" },
+    data,
+  });
+  await using _istiod = await startIstiod(kube.client);
+  expect(await rootOf(kube.client)).toBe(root.rootsPem);
+});
+
 it("the serving certificate may come from files and is followed", async () => {
   const [first, second] = await Promise.all([createRoot("one", EC), createRoot("two", EC)]);
   const files = { certificateFile: join(folder, "tls.crt"), keyFile: join(folder, "tls.key") };
