@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { systemClock } from "@ambientmesh/core";
+import { systemClock, type Clock } from "@ambientmesh/core";
 import {
   DeltaClient,
   GrpcListener,
@@ -24,6 +24,8 @@ export interface SocketServerOptions {
   readonly authenticate?: Authenticate<string>;
   readonly debounce?: DebounceOptions;
   readonly cache?: ResourceCache;
+  /** The server's clock; sockets always live by the machine's. */
+  readonly clock?: Clock;
 }
 
 /** A server on a loopback port; everything of it is disposed with it. */
@@ -34,10 +36,11 @@ export class SocketServer implements AsyncDisposable {
   readonly log = new RecordingLogger();
   readonly metrics = new RecordingMetrics();
 
-  private constructor({ listener, server, authenticate = anybody, debounce, cache }: SocketServerOptions) {
+  private constructor(options: SocketServerOptions) {
+    const { listener, server, authenticate = anybody, debounce, cache, clock = systemClock } = options;
     this.cache = cache ?? new ResourceCache({ clock: systemClock }, debounce ?? { quietMs: 0 });
     this.server = new XdsServer<string>(
-      { clock: systemClock, log: this.log, metrics: this.metrics },
+      { clock, log: this.log, metrics: this.metrics },
       {
         types: [
           { typeUrl: TEXT, source: this.cache.store(TEXT) },
@@ -47,8 +50,8 @@ export class SocketServer implements AsyncDisposable {
       },
     );
     this.server.markReady();
-    const options = { host: "127.0.0.1", port: 0, drainMs: 500, ...listener };
-    this.listener = new GrpcListener({ clock: systemClock, log: this.log }, options);
+    const where = { host: "127.0.0.1", port: 0, drainMs: 500, ...listener };
+    this.listener = new GrpcListener({ clock: systemClock, log: this.log }, where);
     serveXds(this.server, this.listener, authenticate);
   }
 

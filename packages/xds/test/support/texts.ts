@@ -81,11 +81,11 @@ export function contentOf(view: { resources(): Iterable<{ name: string; any: Uin
   );
 }
 
-/** Waits until a condition holds, turn by turn of the event loop. */
-export async function until(condition: () => boolean, what = "a condition"): Promise<void> {
-  for (let turn = 0; turn < 200_000; turn++) {
+/** Waits until a condition holds: by turns of the event loop at first, then every few milliseconds for some 25 s. */
+export async function until(condition: () => boolean, what: string = String(condition)): Promise<void> {
+  for (let turn = 0; turn < 10_000; turn++) {
     if (condition()) return;
-    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => (turn < 2000 ? setImmediate(resolve) : setTimeout(resolve, 3)));
   }
-  throw new Error(`${what} never came true`);
+  throw new Error(`never came true: ${what}`);
 }
