@@ -23,6 +23,8 @@ const CODES = {
   KUBE_RESPONSE_INVALID: "What answered does not speak the Kubernetes API, or its answer broke off.",
   KUBE_RESPONSE_TOO_LARGE: "An answer is larger than the client's limit.",
   KUBE_SELECTOR_INVALID: "A label or field selector does not follow the grammar.",
+  KUBE_LISTEN_FAILED:
+    "The local API server can't open a listener: the address is in use, is not ours, or is not permitted.",
   KUBE_FEED_INVALID: "A YAML file holds something that is no valid object; file, line, column and field are named.",
 } as const;
 

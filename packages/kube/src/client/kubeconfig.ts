@@ -43,7 +43,7 @@ function configInvalid(path: string, problem: string, cause?: unknown): Error {
 
 async function readYaml(path: string): Promise<Json> {
   try {
-    return parse(await readFile(path, "utf8"), { maxAliasCount: 100, logLevel: "silent" }) as Json;
+    return parse(await readFile(path, "utf8"), { maxAliasCount: 100, logLevel: "error" }) as Json;
   } catch (error) {
     throw configInvalid(path, messageOf(error), error);
   }

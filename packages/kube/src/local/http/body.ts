@@ -65,7 +65,7 @@ function parseJsonBody(body: Buffer): Json {
 function parseYamlBody(body: Buffer): Json {
   let value: unknown;
   try {
-    value = parseYaml(body.toString("utf8"), { maxAliasCount: MAX_YAML_ALIASES, logLevel: "silent" });
+    value = parseYaml(body.toString("utf8"), { maxAliasCount: MAX_YAML_ALIASES, logLevel: "error" });
   } catch (error) {
     throw badRequest(`the body is no YAML: ${messageOf(error)}`);
   }

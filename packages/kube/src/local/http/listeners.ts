@@ -5,6 +5,8 @@ import { createServer as createTlsServer, type ServerOptions as TlsServerOptions
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { duplexPair } from "node:stream";
+import { messageOf } from "@ambientmesh/core";
+import { kubeErrors } from "../../errors.ts";
 
 /** Where a server listens. */
 export type ListenTarget =
@@ -27,12 +29,20 @@ export class Listeners implements AsyncDisposable {
     this.#handler = handler;
   }
 
-  /** Opens a listener of our own; resolves to its address (port 0 is replaced by the real one). */
+  /**
+   * Opens a listener of our own; resolves to its address (port 0 is replaced by the real one).
+   * @throws MeshError KUBE_LISTEN_FAILED.
+   */
   async listen({ tls, ...target }: ListenOptions): Promise<{ readonly host: string; readonly port: number }> {
     const server = tls === undefined ? createServer(this.#handler) : createTlsServer(tlsOptions(tls), this.#handler);
-    this.#servers.add(server);
     server.listen(target);
-    await once(server, "listening");
+    try {
+      await once(server, "listening");
+    } catch (error) {
+      const place = "fd" in target ? `file descriptor ${target.fd}` : `${target.host}:${target.port}`;
+      throw kubeErrors.create("KUBE_LISTEN_FAILED", `can't listen on ${place}: ${messageOf(error)}`, { cause: error });
+    }
+    this.#servers.add(server);
     const address = server.address() as AddressInfo | null;
     return { host: address?.address ?? "", port: address?.port ?? 0 };
   }
