@@ -42,7 +42,9 @@ export class MeshError extends Error {
 
 /** True for a {@link MeshError} of any copy of this package, with the given code if one is given. */
 export function isMeshError(value: unknown, code?: string): value is MeshError {
-  return value instanceof Error && value.name === NAME && "code" in value && (code === undefined || value.code === code);
+  return (
+    value instanceof Error && value.name === NAME && "code" in value && (code === undefined || value.code === code)
+  );
 }
 
 /** Normalises anything thrown: mesh errors pass, everything else is wrapped under `code`. */

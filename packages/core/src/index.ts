@@ -29,4 +29,4 @@ export { TaskGroup, type TaskGroupOptions } from "./lifecycle/task-group.ts";
 export { Drain, type DrainWatch } from "./lifecycle/drain.ts";
 export { BoundedQueue } from "./queue/bounded-queue.ts";
 export { ConfigReader, type DeclaredVariable, type Variable } from "./config/config-reader.ts";
-export { parseDurationMs } from "./config/duration.ts";
+export { formatDurationMs, parseDurationMs } from "./config/duration.ts";

@@ -9,6 +9,7 @@ import {
   MeshError,
   TaskGroup,
   errorCatalogue,
+  formatDurationMs,
   isMeshError,
   parseDurationMs,
   systemClock,
@@ -55,7 +56,27 @@ describe("parseDurationMs", () => {
   );
 });
 
+describe("formatDurationMs", () => {
+  test.each([
+    [0, "0"],
+    [100, "100ms"],
+    [5_400_000, "1h30m"],
+    [86_400_000, "24h"],
+    [61_001, "1m1s1ms"],
+  ])("%d ms", (ms, text) => {
+    expect(formatDurationMs(ms)).toBe(text);
+    expect(parseDurationMs(text)).toBe(ms);
+  });
+});
+
 describe("ConfigReader", () => {
+  it("shows defaults as they would be written", () => {
+    const reader = new ConfigReader({});
+    reader.durationMs({ name: "TTL", default: 86_400_000, description: "" });
+    reader.string({ name: "NONE", default: undefined, description: "" });
+    expect(reader.declared.map((variable) => variable.default)).toEqual(["24h", ""]);
+  });
+
   it("lists every problem at once and names the program", () => {
     const reader = new ConfigReader({ PORT: "70000", ON: "yes", WAIT: "soon", MODE: "x", EMPTY: "" });
     const value = (name: string) => ({ name, description: "" });

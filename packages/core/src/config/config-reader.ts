@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { coreErrors } from "../errors.ts";
-import { parseDurationMs } from "./duration.ts";
+import { formatDurationMs, parseDurationMs } from "./duration.ts";
 
 /** One setting of a program, as documented in docs/reference/configuration.md. */
 export interface Variable<T> {
@@ -18,6 +18,14 @@ export interface DeclaredVariable {
   readonly kind: string;
   readonly default: string;
   readonly description: string;
+}
+
+/** How a kind of setting is read, and how its default is shown. */
+interface Form<T, D> {
+  readonly kind: string;
+  /** Throws an error whose message goes on after the setting's name and value. */
+  readonly parse: (text: string) => T;
+  readonly format?: (value: NonNullable<D>) => string;
 }
 
 /**
@@ -42,7 +50,7 @@ export class ConfigReader {
   }
 
   string<T extends string | undefined>(variable: Variable<T>): string | T {
-    return this.#read(variable, "text", (text) => text);
+    return this.#read(variable, { kind: "text", parse: (text) => text });
   }
 
   /** An empty variable counts as unset for every kind but text. */
@@ -50,46 +58,49 @@ export class ConfigReader {
     variable: Variable<T> & { readonly min?: number; readonly max?: number },
   ): number | T {
     const { min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER } = variable;
-    return this.#read(variable, "integer", (text) => {
+    const parse = (text: string): number => {
       const value = Number(text);
       if (!/^[+-]?\d+$/.test(text) || value < min || value > max) {
         throw new RangeError(`is not a whole number from ${min} to ${max}`);
       }
       return value;
-    });
+    };
+    return this.#read(variable, { kind: "integer", parse });
   }
 
   /** Exactly "true" or "false", as in Istio. */
   boolean<T extends boolean | undefined>(variable: Variable<T>): boolean | T {
-    return this.#read(variable, "true|false", (text) => {
+    const parse = (text: string): boolean => {
       if (text !== "true" && text !== "false") throw new TypeError('is neither "true" nor "false"');
       return text === "true";
-    });
+    };
+    return this.#read(variable, { kind: "true|false", parse });
   }
 
   /** A Go-style duration ("10s", "1h30m"), read in ms. */
   durationMs<T extends number | undefined>(variable: Variable<T>): number | T {
-    return this.#read(variable, "duration", parseDurationMs);
+    return this.#read(variable, { kind: "duration", parse: parseDurationMs, format: formatDurationMs });
   }
 
   oneOf<const T extends string, D extends T | undefined>(
     variable: Variable<D> & { readonly values: readonly T[] },
   ): T | D {
-    return this.#read(variable, variable.values.join("|"), (text) => {
+    const parse = (text: string): T => {
       const value = variable.values.find((candidate) => candidate === text);
       if (value === undefined) throw new TypeError(`is none of ${variable.values.join(", ")}`);
       return value;
-    });
+    };
+    return this.#read(variable, { kind: variable.values.join("|"), parse });
   }
 
   /** Comma separated; blanks around items and empty items are dropped. */
   list(variable: Variable<readonly string[]>): readonly string[] {
-    return this.#read(variable, "list", (text) =>
+    const parse = (text: string): readonly string[] =>
       text
         .split(",")
         .map((item) => item.trim())
-        .filter((item) => item !== ""),
-    );
+        .filter((item) => item !== "");
+    return this.#read(variable, { kind: "list", parse });
   }
 
   /** Records a problem that involves several settings. */
@@ -105,12 +116,12 @@ export class ConfigReader {
     });
   }
 
-  #read<T, D>(variable: Variable<D>, kind: string, parse: (text: string) => T): T | D {
+  #read<T, D>(variable: Variable<D>, { kind, parse, format = String }: Form<T, D>): T | D {
     const fallback = variable.default;
     this.#declared.push({
       name: variable.name,
       kind,
-      default: fallback === undefined ? "" : String(fallback),
+      default: fallback === undefined || fallback === null ? "" : format(fallback),
       description: variable.description,
     });
     const text = this.#env[variable.name];

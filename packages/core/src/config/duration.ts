@@ -23,3 +23,21 @@ export function parseDurationMs(text: string): number {
   }
   return parts.reduce((sum, part) => sum + Number(part[1]) * (UNIT_MS[part[2] as string] as number), 0);
 }
+
+const SHOWN: readonly (readonly [string, number])[] = [
+  ["h", 3_600_000],
+  ["m", 60_000],
+  ["s", 1000],
+  ["ms", 1],
+];
+
+/** A duration as {@link parseDurationMs} reads it: "24h", "1h30m", "100ms"; "0" for none. Rounds to whole ms. */
+export function formatDurationMs(durationMs: number): string {
+  let rest = Math.round(durationMs);
+  const parts = SHOWN.map(([unit, size]) => {
+    const count = Math.floor(rest / size);
+    rest -= count * size;
+    return count === 0 ? "" : `${count}${unit}`;
+  });
+  return parts.join("") || "0";
+}
