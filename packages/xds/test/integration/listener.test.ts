@@ -132,6 +132,17 @@ describe("a listener", () => {
     expect(server.listener.connectionCount).toBe(0);
   });
 
+  it("notices clients that are gone without a word", async () => {
+    await using server = await SocketServer.start({ listener: { keepaliveTimeMs: 50, keepaliveTimeoutMs: 50 } });
+    const socket = connect({ host: "127.0.0.1", port: server.port });
+    socket.resume();
+    await using alive = socketClient(server.address);
+    await alive.client.start();
+    await new Promise((resolve) => socket.once("close", resolve));
+    await until(() => server.listener.connectionCount === 1);
+    expect(alive.client.status().connection.isConnected).toBe(true);
+  });
+
   it("lets connections age, after which clients come back with nothing lost", async () => {
     await using server = await SocketServer.start({
       listener: { maxConnectionAgeMs: 100, maxConnectionAgeGraceMs: 50 },
