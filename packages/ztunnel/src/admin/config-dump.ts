@@ -40,7 +40,7 @@ export function configDump(sources: ConfigDumpSources): Readonly<Record<string, 
 }
 
 /** Istio's names; those about Rust say what stands in its place. */
-export function versionInfo({ proxyMetadata }: Pick<ZtunnelConfig, "proxyMetadata">): Readonly<Record<string, string>> {
+function versionInfo({ proxyMetadata }: Pick<ZtunnelConfig, "proxyMetadata">): Readonly<Record<string, string>> {
   return {
     version: VERSION,
     gitRevision: "unknown",

@@ -30,7 +30,7 @@ function isEmpty(value: unknown): boolean {
   return Array.isArray(value) && value.length === 0;
 }
 
-export function dumpGateway(gateway: GatewayAddress): Json {
+function dumpGateway(gateway: GatewayAddress): Json {
   const { destination, hboneMtlsPort } = gateway;
   return {
     destination: destination.kind === "address" ? addressKey(destination) : serviceKey(destination),

@@ -20,7 +20,7 @@ export interface ControlPlaneConfig {
   readonly headers: readonly (readonly [name: string, value: string])[];
 }
 
-export interface KeepaliveConfig {
+interface KeepaliveConfig {
   readonly isEnabled: boolean;
   readonly timeMs: number;
   readonly intervalMs: number;

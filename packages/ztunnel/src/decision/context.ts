@@ -2,7 +2,7 @@
 import type { MeshState } from "../state/mesh-state.ts";
 
 /** The state as decisions see it: they read, nothing else. */
-export type StateView = Pick<MeshState, "find"> & {
+type StateView = Pick<MeshState, "find"> & {
   readonly workloads: Pick<MeshState["workloads"], "byUid" | "byAddress" | "allByAddress" | "byHostname">;
   readonly services: Pick<MeshState["services"], "byName" | "byKey" | "byAddress" | "byHostname">;
 };

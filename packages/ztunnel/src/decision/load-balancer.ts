@@ -64,7 +64,7 @@ function isReachable(workload: Workload, source: Workload): boolean {
 }
 
 /** How near an endpoint is, higher is better; -1 if it must not be used. */
-export function rankOf(balancer: LoadBalancer | undefined, source: Workload, workload: Workload): number {
+function rankOf(balancer: LoadBalancer | undefined, source: Workload, workload: Workload): number {
   if (!balancer) return 0;
   const { mode, routingPreferences } = balancer;
   switch (mode) {

@@ -20,7 +20,7 @@ export interface OutboundRequest {
 }
 
 /** Who is at the other end of the next hop, for labels and retries. */
-export interface NextHop {
+interface NextHop {
   readonly workload: Workload;
   /** The service that the client addressed. */
   readonly service: Service | undefined;

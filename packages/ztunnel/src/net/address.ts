@@ -50,7 +50,7 @@ export function formatSocketAddress({ ip, port }: SocketAddress): string {
 }
 
 /** The port a decimal text names, or undefined. 0 is a port here: callers refuse it where it makes no sense. */
-export function parsePort(text: string): number | undefined {
+function parsePort(text: string): number | undefined {
   const port = Number(text);
   return /^\d{1,5}$/.test(text) && port <= MAX_PORT ? port : undefined;
 }

@@ -6,9 +6,11 @@ import type { MeshState } from "../state/mesh-state.ts";
 import type { Workload } from "../state/model.ts";
 import type { Connection } from "../telemetry/connections.ts";
 
+/** The open connections to one workload. */
 interface Admitted {
-  readonly facts: ConnectionFacts;
-  readonly local: Workload;
+  /** As it was when it was last judged by; it may be removed from the state before its connections end. */
+  workload: Workload;
+  readonly connections: Map<Connection, ConnectionFacts>;
 }
 
 /**
@@ -19,7 +21,8 @@ export class PolicyGuard implements Disposable {
   readonly #state: MeshState;
   readonly #logger: Logger;
   readonly #level: "info" | "debug";
-  readonly #admitted = new Map<Connection, Admitted>();
+  /** By uid of the workload; a pod has one, or two while it is replaced. */
+  readonly #admitted = new Map<string, Admitted>();
   readonly #subscriptions: readonly Disposable[];
 
   constructor(
@@ -30,7 +33,7 @@ export class PolicyGuard implements Disposable {
     this.#logger = deps.logger;
     this.#level = options.isLoggedAsInfo ? "info" : "debug";
     this.#subscriptions = [
-      deps.state.onPolicies(() => this.#judgeAgain(() => true)),
+      deps.state.onPolicies(() => this.#admitted.forEach((admitted) => this.#judgeAgain(admitted))),
       deps.state.onWorkloads((changes) => this.#onWorkloads(changes)),
     ];
   }
@@ -42,13 +45,20 @@ export class PolicyGuard implements Disposable {
     if (!verdict.allowed) {
       return refuse("POLICY_DENIED", `connection closed due to policy rejection: ${reasonText(verdict.reason)}`);
     }
-    this.#admitted.set(connection, { facts, local });
+    const admitted = this.#admitted.get(local.uid) ?? {
+      workload: local,
+      connections: new Map<Connection, ConnectionFacts>(),
+    };
+    this.#admitted.set(local.uid, admitted);
+    admitted.connections.set(connection, facts);
     return undefined;
   }
 
   /** The connection is over. */
   release(connection: Connection): void {
-    this.#admitted.delete(connection);
+    for (const [uid, { connections }] of this.#admitted) {
+      if (connections.delete(connection) && connections.size === 0) this.#admitted.delete(uid);
+    }
   }
 
   [Symbol.dispose](): void {
@@ -57,25 +67,28 @@ export class PolicyGuard implements Disposable {
   }
 
   #onWorkloads(changes: readonly Change<Workload>[]): void {
-    const changed = new Set(changes.map(({ key }) => key));
-    this.#judgeAgain(({ local }) => changed.has(local.uid));
+    for (const { key } of changes) {
+      const admitted = this.#admitted.get(key);
+      if (admitted) this.#judgeAgain(admitted);
+    }
   }
 
-  #judgeAgain(isConcerned: (admitted: Admitted) => boolean): void {
-    for (const [connection, admitted] of this.#admitted) {
-      if (!isConcerned(admitted)) continue;
-      // Of now: policies that select the workload since then count as well.
-      const local = this.#state.workloads.byUid(admitted.local.uid) ?? admitted.local;
-      const verdict = this.#state.policies.judge(local, admitted.facts);
+  #judgeAgain(admitted: Admitted): void {
+    // Of now: policies that select the workload since then count as well.
+    admitted.workload = this.#state.workloads.byUid(admitted.workload.uid) ?? admitted.workload;
+    const { workload, connections } = admitted;
+    for (const [connection, facts] of connections) {
+      const verdict = this.#state.policies.judge(workload, facts);
       if (verdict.allowed) continue;
-      this.#log(connection, local, verdict);
-      this.#admitted.delete(connection);
+      this.#log(connection, workload, verdict);
+      connections.delete(connection);
       connection.cut({
         reason: "POLICY_CHANGED",
         error: `connection closed due to policy change: ${reasonText(verdict.reason)}`,
         endedBy: "proxy",
       });
     }
+    if (connections.size === 0) this.#admitted.delete(workload.uid);
   }
 
   #log({ id, src }: Connection, local: Workload, { allowed, reason, dryRun, ifEnforced }: Verdict): void {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Socket } from "node:net";
-import { messageOf, type MeshError } from "@ambientmesh/core";
+import { isMeshError, messageOf, type MeshError } from "@ambientmesh/core";
 import { joinTunnel, type IoBuffers, type JoinResult, type TunnelStream } from "@ambientmesh/hbone";
 import { ztunnelErrors } from "../errors.ts";
 import type { ConnectionEnd, Side } from "../telemetry/connection-record.ts";
 import { endByError, type RelayObserver } from "./relay.ts";
 
 /** Which side of the connection the app at this end of the tunnel is. */
-export type AppSide = Exclude<Side, "proxy">;
+type AppSide = Exclude<Side, "proxy">;
 
 interface TunnelRelay {
   readonly socket: Socket;
@@ -23,6 +23,12 @@ export async function relayTunnel(
   signal: AbortSignal,
 ): Promise<ConnectionEnd> {
   const isClient = appSide === "client";
+  if (tunnel.destroyed || socket.destroyed) {
+    // One side was over before the two could be joined.
+    socket.destroy();
+    tunnel.destroy();
+    return tunnel.errored ? endOfPeer(tunnel.errored, appSide) : { reason: "OK" };
+  }
   const join = joinTunnel(socket, tunnel, buffers, {
     onBytes: (direction, count) => {
       if ((direction === "toPeer") === isClient) observer.addClientBytes(count);
@@ -42,9 +48,10 @@ export async function relayTunnel(
 /** Resets by which a proxy passes on that its app is done or gone (RFC 9113 section 7 and 8.5). */
 const ORDINARY_RESETS: ReadonlySet<unknown> = new Set(["CANCEL", "CONNECT_ERROR", "STREAM_CLOSED", "NO_ERROR"]);
 
+const peerOf = (appSide: AppSide): AppSide => (appSide === "client" ? "server" : "client");
+
 function endOf({ end, closedBy, error }: JoinResult, appSide: AppSide): ConnectionEnd {
-  const peerSide = appSide === "client" ? "server" : "client";
-  const endedBy = closedBy === "us" ? "proxy" : closedBy === "app" ? appSide : peerSide;
+  const endedBy = closedBy === "us" ? "proxy" : closedBy === "app" ? appSide : peerOf(appSide);
   switch (end) {
     case "both-closed":
       return { reason: "OK", endedBy };
@@ -53,18 +60,24 @@ function endOf({ end, closedBy, error }: JoinResult, appSide: AppSide): Connecti
     case "app-reset":
       return endByError(appSide, causeOf(error));
     case "peer-reset":
-      if (ORDINARY_RESETS.has(error?.details["h2Code"])) return { reason: "OK", endedBy };
-      return failed(peerSide, error);
     case "tunnel-failed":
-      return failed(peerSide, error);
+      return endOfPeer(error, appSide);
   }
+}
+
+function endOfPeer(error: Error | undefined, appSide: AppSide): ConnectionEnd {
+  const side = peerOf(appSide);
+  if (isMeshError(error, "HBONE_STREAM_RESET") && ORDINARY_RESETS.has(error.details["h2Code"])) {
+    return { reason: "OK", endedBy: side };
+  }
+  return failed(side, error);
 }
 
 function causeOf(error: MeshError | undefined): Error {
   return error?.cause instanceof Error ? error.cause : (error ?? new Error("the connection broke"));
 }
 
-function failed(side: AppSide, error: MeshError | undefined): ConnectionEnd {
+function failed(side: AppSide, error: Error | undefined): ConnectionEnd {
   if (ztunnelErrors.is(error, "ZTUNNEL_PEER_REVOKED")) {
     return { reason: "CERTIFICATE_REVOKED", error: error.message, endedBy: "proxy" };
   }

@@ -31,7 +31,7 @@ export interface WeightedWaypoint {
   readonly weight: number;
 }
 
-export interface Locality {
+interface Locality {
   readonly region: string;
   readonly zone: string;
   readonly subzone: string;
@@ -41,7 +41,7 @@ export interface Locality {
 export type PortMap = ReadonlyMap<number, number>;
 
 export type WorkloadProtocol = "TCP" | "HBONE";
-export type WorkloadStatus = "Healthy" | "Unhealthy";
+type WorkloadStatus = "Healthy" | "Unhealthy";
 export type WorkloadType = "deployment" | "cronjob" | "pod" | "job";
 
 /** A way into a workload that is not the port itself, for proxies that are workloads (sandwiched waypoints). */
@@ -86,7 +86,7 @@ export interface Workload {
 
 export const SCOPES = ["Region", "Zone", "Subzone", "Node", "Cluster", "Network"] as const;
 export type Scope = (typeof SCOPES)[number];
-export type LoadBalancerMode = "Standard" | "Strict" | "Failover" | "Passthrough";
+type LoadBalancerMode = "Standard" | "Strict" | "Failover" | "Passthrough";
 
 export interface LoadBalancer {
   readonly routingPreferences: readonly Scope[];

@@ -8,7 +8,7 @@ const text = (value: string | undefined): string | undefined => value || undefin
 const nameOf = (party: Party | undefined): string | undefined => text(party?.podName) ?? text(party?.canonicalName);
 
 /** The fields of ztunnel's access log, in its order; behind them reason, phase and who ended the connection. */
-export function accessFields(record: ConnectionRecord, nowMs: number): readonly LogField[] {
+function accessFields(record: ConnectionRecord, nowMs: number): readonly LogField[] {
   const { details, end, direction } = record;
   const { source, destination, isMutualTls } = details;
   // The reporter's own app: the client of outbound, the server of inbound connections.
@@ -37,7 +37,7 @@ export function accessFields(record: ConnectionRecord, nowMs: number): readonly 
 }
 
 /** The fields of a connection that was refused before it counted as opened. */
-export function refusalFields(record: ConnectionRecord): readonly LogField[] {
+function refusalFields(record: ConnectionRecord): readonly LogField[] {
   return [
     ["src.addr", bare(formatSocketAddress(record.src))],
     ["dst.addr", bare(formatSocketAddress(record.details.dst))],

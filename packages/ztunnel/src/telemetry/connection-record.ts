@@ -17,7 +17,7 @@ export type Phase =
   | "connected";
 
 /** The service that was meant, as far as metrics and logs name it. */
-export interface MeantService {
+interface MeantService {
   readonly hostname: string;
   readonly namespace: string;
   readonly name: string;

@@ -43,7 +43,7 @@ const reporterOf = (direction: Direction): "source" | "destination" =>
   direction === "outbound" ? "source" : "destination";
 
 /** The labels of one connection. */
-export function trafficLabels({ direction, details }: ConnectionRecord, flag: ResponseFlag): TrafficLabels {
+function trafficLabels({ direction, details }: ConnectionRecord, flag: ResponseFlag): TrafficLabels {
   const { source = {}, destination = {}, service } = details;
   return {
     reporter: reporterOf(direction),

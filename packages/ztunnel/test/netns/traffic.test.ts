@@ -298,6 +298,13 @@ describe.runIf(canUseNetns(process.env))("traffic", () => {
       mesh.publishPod("server");
     });
 
+    it("that breaks a tunnel as soon as it is open breaks nothing else", async () => {
+      mesh.publishService("bad", "10.99.0.7", { waypoint: gatewayAt(address("plain-waypoint")) });
+      await mesh.settle();
+      for (let call = 0; call < 5; call++) expect(await mesh.request("client", "10.99.0.7", 666)).toBe("");
+      expect(await mesh.request("client", "10.99.0.7", 80)).toBe(`waypoint\n${TEXT}`);
+    });
+
     it("that is not there is refused, never bypassed", async () => {
       mesh.publishService("lost", "10.99.0.5", { waypoint: gatewayAt("10.0.9.9") });
       await mesh.settle();

@@ -227,7 +227,7 @@ export class Mesh implements AsyncDisposable {
   }
 }
 
-export const isPlain = (name: string): boolean => name.startsWith("plain");
+const isPlain = (name: string): boolean => name.startsWith("plain");
 export const uidOf = (name: string): string => `uid-${name}`;
 export const workloadUid = (name: string): string => `Kubernetes//Pod/default/${name}`;
 export const hostnameOf = (service: string): string => `${service}.default.svc.cluster.local`;

@@ -19,6 +19,11 @@ export async function startWaypoint(mesh: Mesh, podName: string): Promise<Waypoi
     onConnect: (request) => {
       requests.push({ authority: request.authority, headers: request.headers, peer: request.info.peer.id });
       const tunnel = request.accept({ baggage: "service.name=waypoint" });
+      // A bad one: says yes and breaks the tunnel in one breath.
+      if (request.authority.endsWith(":666")) {
+        tunnel?.destroy();
+        return;
+      }
       tunnel?.write("waypoint\n");
       tunnel?.on("error", () => tunnel.destroy());
       tunnel?.pipe(tunnel);
