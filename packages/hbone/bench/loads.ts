@@ -1,39 +1,66 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Loads on a proxy pair, and the app behind it. */
-import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { once } from "node:events";
+import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 
 const CHUNK = Buffer.alloc(256 * 1024, "x");
 /** Size of a small request and of its answer. */
-export const SMALL_BYTES = 1024;
+const SMALL_BYTES = 1024;
 const SMALL = Buffer.alloc(SMALL_BYTES, "r");
+
+/** A load that runs until it is stopped. */
+export interface RunningLoad {
+  /** Octets, requests or connections done so far, counted where they arrive. */
+  readonly done: () => number;
+  /** How long each request took, in ms. */
+  readonly latencies: number[];
+  readonly stop: () => void;
+}
 
 export interface App {
   readonly port: number;
+  /** Octets received by connections that send without end. */
+  readonly received: () => number;
   close(): void;
 }
 
 /** The first octet of a connection says what the app does: "u" takes all, "d" sends without end, "r" answers each KiB. */
 export async function startApp(): Promise<App> {
-  const server: Server = createServer({ noDelay: true }, serveApp);
+  const sinks = new Set<Socket>();
+  let finished = 0;
+  const server: Server = createServer({ noDelay: true }, (socket) => {
+    socket.on("error", () => socket.destroy());
+    socket.once("data", (first: Buffer) => {
+      const mode = String.fromCharCode(first[0] ?? 0);
+      if (mode === "d") pump(socket);
+      if (mode === "r") return answer(socket, first.length - 1);
+      sinks.add(socket);
+      socket.on("close", () => {
+        sinks.delete(socket);
+        finished += socket.bytesRead;
+      });
+      socket.resume();
+    });
+  });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  return { port: (server.address() as AddressInfo).port, close: () => server.close() };
+  return {
+    port: (server.address() as AddressInfo).port,
+    received: () => [...sinks].reduce((sum, { bytesRead }) => sum + bytesRead, finished),
+    close: () => server.close(),
+  };
 }
 
-function serveApp(socket: Socket): void {
-  socket.on("error", () => socket.destroy());
-  socket.once("data", (first: Buffer) => {
-    const mode = String.fromCharCode(first[0] ?? 0);
-    if (mode === "d") pump(socket);
-    let pending = first.length - 1;
-    if (mode !== "r") return void socket.resume();
-    socket.on("data", (chunk: Buffer) => {
-      pending += chunk.length;
-      for (; pending >= SMALL_BYTES; pending -= SMALL_BYTES) socket.write(SMALL);
-    });
+function answer(socket: Socket, early: number): void {
+  let pending = early;
+  const reply = (): void => {
     for (; pending >= SMALL_BYTES; pending -= SMALL_BYTES) socket.write(SMALL);
+  };
+  socket.on("data", (chunk: Buffer) => {
+    pending += chunk.length;
+    reply();
   });
+  reply();
 }
 
 function pump(socket: Socket): void {
@@ -52,21 +79,19 @@ async function open(port: number, mode: string): Promise<Socket> {
   return socket;
 }
 
-const elapsed = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** Bytes moved in `ms` over `count` connections, away from or towards the client. */
-export async function bulk(port: number, mode: "u" | "d", count: number, ms: number): Promise<number> {
+/** Octets away from ("u") or towards ("d") the client, over `count` connections. */
+export async function bulk(port: number, mode: "u" | "d", count: number, app: App): Promise<RunningLoad> {
   const sockets = await Promise.all(Array.from({ length: count }, () => open(port, mode)));
-  const bytes = (): number => sockets.reduce((sum, s) => sum + (mode === "u" ? s.bytesWritten - s.writableLength : s.bytesRead), 0);
-  for (const socket of sockets) mode === "u" ? pump(socket) : socket.resume();
-  await elapsed(ms);
-  const moved = bytes();
-  for (const socket of sockets) socket.destroy();
-  return moved;
+  for (const socket of sockets) {
+    if (mode === "u") pump(socket);
+    else socket.resume();
+  }
+  const received = (): number => sockets.reduce((sum, { bytesRead }) => sum + bytesRead, 0);
+  return { done: mode === "u" ? app.received : received, latencies: [], stop: () => sockets.forEach((s) => s.destroy()) };
 }
 
-/** How many 1 KiB requests were answered in `ms` over `count` connections, and each one's time in ms. */
-export async function requests(port: number, count: number, ms: number): Promise<{ done: number; latencies: number[] }> {
+/** Requests of 1 KiB, one at a time on each of `count` connections. */
+export async function requests(port: number, count: number): Promise<RunningLoad> {
   const latencies: number[] = [];
   const sockets = await Promise.all(Array.from({ length: count }, () => open(port, "r")));
   for (const socket of sockets) {
@@ -83,28 +108,28 @@ export async function requests(port: number, count: number, ms: number): Promise
     });
     socket.write(SMALL);
   }
-  await elapsed(ms);
-  for (const socket of sockets) socket.destroy();
-  return { done: latencies.length, latencies };
+  return { done: () => latencies.length, latencies, stop: () => sockets.forEach((socket) => socket.destroy()) };
 }
 
-/** How many connections with one request each came and went in `ms`, `count` at a time. */
-export async function connections(port: number, count: number, ms: number): Promise<number> {
-  let done = 0;
-  const until = performance.now() + ms;
-  const worker = async (): Promise<void> => {
-    while (performance.now() < until) {
-      const socket = await open(port, "r");
-      socket.write(SMALL);
-      let received = 0;
-      while (received < SMALL_BYTES) {
-        const [chunk] = (await once(socket, "data")) as [Buffer];
-        received += chunk.length;
-      }
+/** Connections with one request each, `count` at a time. */
+export function connections(port: number, count: number): RunningLoad {
+  const latencies: number[] = [];
+  let isStopped = false;
+  const next = (): void => {
+    if (isStopped) return;
+    const startedAt = performance.now();
+    let received = 0;
+    const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+    socket.on("error", () => socket.destroy());
+    socket.on("connect", () => socket.write(`r${SMALL.toString("latin1")}`));
+    socket.on("data", (chunk: Buffer) => {
+      received += chunk.length;
+      if (received < SMALL_BYTES) return;
+      latencies.push(performance.now() - startedAt);
       socket.end();
-      done++;
-    }
+    });
+    socket.on("close", next);
   };
-  await Promise.all(Array.from({ length: count }, worker));
-  return done;
+  for (let index = 0; index < count; index++) next();
+  return { done: () => latencies.length, latencies, stop: () => (isStopped = true) };
 }

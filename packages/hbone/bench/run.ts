@@ -13,7 +13,7 @@ import { once } from "node:events";
 import { parseArgs } from "node:util";
 import { privateKeyPem, trustBundlePem } from "@ambientmesh/spiffe";
 import { createTestAuthority } from "@ambientmesh/testkit";
-import { bulk, connections, requests, startApp } from "./loads.ts";
+import { bulk, connections, requests, startApp, type RunningLoad } from "./loads.ts";
 import type { ProxySetup } from "./proxy.ts";
 
 const { values } = parseArgs({
@@ -25,37 +25,38 @@ const { values } = parseArgs({
   },
 });
 const ms = Number(values.ms);
-const GB = 1e9;
+const app = await startApp();
 
-interface Measured {
-  readonly units: number;
-  readonly note: string;
-}
-
-const loads: Record<string, { readonly unit: string; readonly run: (port: number) => Promise<Measured> }> = {
-  "bulk-up-1": { unit: "GB", run: (port) => bulkLoad(port, "u", 1) },
-  "bulk-up-8": { unit: "GB", run: (port) => bulkLoad(port, "u", 8) },
-  "bulk-down-1": { unit: "GB", run: (port) => bulkLoad(port, "d", 1) },
-  "requests-32": { unit: "10k requests", run: (port) => requestLoad(port, 32) },
-  "requests-1": { unit: "10k requests", run: (port) => requestLoad(port, 1) },
-  "connections-16": { unit: "10k connections", run: connectionLoad },
+const loads: Record<string, { readonly unit: string; readonly size: number; readonly start: (port: number) => Promise<RunningLoad> }> = {
+  "bulk-up-1": { unit: "GB", size: 1e9, start: (port) => bulk(port, "u", 1, app) },
+  "bulk-up-8": { unit: "GB", size: 1e9, start: (port) => bulk(port, "u", 8, app) },
+  "bulk-down-1": { unit: "GB", size: 1e9, start: (port) => bulk(port, "d", 1, app) },
+  "requests-32": { unit: "10k requests", size: 1e4, start: (port) => requests(port, 32) },
+  "requests-1": { unit: "10k requests", size: 1e4, start: (port) => requests(port, 1) },
+  "connections-16": { unit: "10k connections", size: 1e4, start: async (port) => connections(port, 16) },
 };
 
-async function bulkLoad(port: number, mode: "u" | "d", count: number): Promise<Measured> {
-  const bytes = await bulk(port, mode, count, ms);
-  return { units: bytes / GB, note: `${((bytes * 8) / ms / 1e6).toFixed(2)} Gbit/s` };
-}
+const elapsed = (wait: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, wait));
 
-async function requestLoad(port: number, count: number): Promise<Measured> {
-  const { done, latencies } = await requests(port, count, ms);
-  const sorted = latencies.toSorted((a, b) => a - b);
-  const at = (share: number): string => (sorted[Math.floor(sorted.length * share)] ?? 0).toFixed(2);
-  return { units: done / 1e4, note: `${Math.round((done / ms) * 1000)}/s, p50 ${at(0.5)} ms, p99 ${at(0.99)} ms` };
-}
-
-async function connectionLoad(port: number): Promise<Measured> {
-  const done = await connections(port, 16, ms);
-  return { units: done / 1e4, note: `${Math.round((done / ms) * 1000)}/s` };
+/** CPU seconds per unit while a load runs, after it has run for a while: not how it starts and ends. */
+async function measure(pair: Pair, load: (typeof loads)[string]): Promise<{ cost: number; note: string }> {
+  const running = await load.start(pair.port);
+  await elapsed(300);
+  const [before, done] = [await pair.usage(), running.done()];
+  running.latencies.length = 0;
+  const base = running.done() === 0 ? 0 : done;
+  const at = performance.now();
+  await elapsed(ms);
+  const [after, total] = [await pair.usage(), running.done()];
+  const seconds = (performance.now() - at) / 1000;
+  running.stop();
+  await elapsed(200);
+  const units = (total - base) / load.size;
+  const sorted = running.latencies.toSorted((a, b) => a - b);
+  const quantile = (share: number): string => (sorted[Math.floor(sorted.length * share)] ?? 0).toFixed(2);
+  const latency = sorted.length === 0 ? "" : `, p50 ${quantile(0.5)} ms, p99 ${quantile(0.99)} ms`;
+  const note = `${(units / seconds).toFixed(3)} ${load.unit}/s${latency}, RSS ${after.rssMb} MB`;
+  return { cost: (after.cpuSeconds - before.cpuSeconds) / units, note };
 }
 
 interface Pair {
@@ -102,11 +103,9 @@ async function startPair(engine: ProxySetup["engine"], appPort: number): Promise
 
 const median = (numbers: readonly number[]): number => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0;
 
-const app = await startApp();
 const engines = (["ours", "node:http2"] as const).filter((engine) => (values.engine ?? engine) === engine);
 const pairs = new Map<string, Pair>();
 for (const engine of engines) pairs.set(engine, await startPair(engine, app.port));
-for (const pair of pairs.values()) await bulk(pair.port, "u", 1, 500);
 
 const table = ["| load | ours | node:http2 | ours / node:http2 |", "|---|---|---|---|"];
 for (const [name, load] of Object.entries(loads)) {
@@ -114,13 +113,9 @@ for (const [name, load] of Object.entries(loads)) {
   const costs: Record<string, number[]> = { ours: [], "node:http2": [] };
   for (let slice = 0; slice < Number(values.slices); slice++) {
     for (const engine of slice % 2 === 0 ? engines : engines.toReversed()) {
-      const pair = pairs.get(engine) as Pair;
-      const before = await pair.usage();
-      const { units, note } = await load.run(pair.port);
-      const after = await pair.usage();
-      const cost = (after.cpuSeconds - before.cpuSeconds) / units;
+      const { cost, note } = await measure(pairs.get(engine) as Pair, load);
       costs[engine]?.push(cost);
-      console.log(`${name.padEnd(15)} ${engine.padEnd(11)} ${cost.toFixed(3)} CPU-s/${load.unit}  ${note}  RSS ${after.rssMb} MB`);
+      console.log(`${name.padEnd(15)} ${engine.padEnd(11)} ${cost.toFixed(3)} CPU-s/${load.unit}  ${note}`);
     }
   }
   const [ours = [], theirs = []] = [costs["ours"], costs["node:http2"]];

@@ -55,6 +55,11 @@ export class ByteQueue {
     }
   }
 
+  /** The first piece, left where it is. */
+  peek(): Buffer | undefined {
+    return this.#blocks[this.#head];
+  }
+
   /** Takes the first piece out. */
   shift(): Buffer | undefined {
     const block = this.#blocks[this.#head];

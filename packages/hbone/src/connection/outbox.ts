@@ -9,6 +9,8 @@ import type { SendSide } from "./send-queue.ts";
 
 /** Pieces up to this size are copied together with others; larger ones are worth a write of their own. */
 const SMALL = 16 * 1024;
+/** Larger pieces than this are parked in a block: smaller ones would waste it. */
+const MAX_APPENDED = 64 * 1024;
 /** Data stops being staged here, which leaves the rest to control frames. */
 const MAX_STAGED_DATA = 64 * 1024;
 /** A peer that asks for answers but does not read them gets no further than this. */
@@ -22,8 +24,8 @@ const MAX_AHEAD = BULK_BYTES / 4;
 const QUANTUM = BULK_BYTES / 4;
 
 /**
- * The sending side of a connection. Small frames of one turn of the event loop leave in one write; large pieces go out
- * as they are, with their header written in front, when nothing else waits. At most one write is under way.
+ * The sending side of a connection. The first small frame leaves at once; those that come until the transport is done with
+ * it leave together. Large pieces go out as they are, with their header written in front, when nothing else waits.
  */
 export class Outbox {
   readonly #transport: Duplex;
@@ -34,7 +36,7 @@ export class Outbox {
   #flushed: SendSide[] = [];
   #staged: Buffer = Buffer.allocUnsafeSlow(FIRST_STAGED);
   #stagedLength = 0;
-  #scheduled: NodeJS.Immediate | undefined;
+  #isScheduled = false;
   #isWriting = false;
   #isClosed = false;
   #bytesWritten = 0;
@@ -108,7 +110,7 @@ export class Outbox {
         return false;
       }
     }
-    if (isShared) side.sendQueue.append(chunk, start, end);
+    if (isShared) this.#park(side, chunk, start, end);
     else side.sendQueue.push(chunk.subarray(start, end));
     this.markReady(side);
     return false;
@@ -133,6 +135,7 @@ export class Outbox {
   /** The stream is gone: nothing of it will be sent. */
   forget(side: SendSide): void {
     side.sendQueue.clear();
+    this.#unpark(side);
     side.isEnding = false;
     const at = side.isReady ? this.#ready.indexOf(side) : -1;
     if (at >= 0) this.#ready.splice(at, 1);
@@ -144,14 +147,13 @@ export class Outbox {
     if (this.#ready.length > 0) this.#schedule();
   }
 
-  /** Writes what waits now rather than at the end of this turn. */
+  /** Writes what waits now rather than after what runs now. */
   flushNow(): void {
     this.#flush();
   }
 
   close(): void {
     this.#isClosed = true;
-    if (this.#scheduled) clearImmediate(this.#scheduled);
     for (const side of this.#ready) side.isReady = false;
     this.#ready.length = 0;
     this.#flushed = [];
@@ -160,13 +162,13 @@ export class Outbox {
   }
 
   #schedule(): void {
-    if (this.#isWriting || this.#isClosed) return;
-    this.#scheduled ??= setImmediate(this.#flush);
+    if (this.#isScheduled || this.#isWriting || this.#isClosed) return;
+    this.#isScheduled = true;
+    process.nextTick(this.#flush);
   }
 
   readonly #flush = (): void => {
-    if (this.#scheduled) clearImmediate(this.#scheduled);
-    this.#scheduled = undefined;
+    this.#isScheduled = false;
     if (this.#isWriting || this.#isClosed) return;
     if (this.#ready.length > 0 && this.window > 0) this.#writeGathered();
     else if (this.#stagedLength > 0) this.#writeStaged();
@@ -223,6 +225,38 @@ export class Outbox {
     return length;
   }
 
+  /** Copies what was read into shared memory, for later. Large pieces go to a block from where they can be sent in place. */
+  #park(side: SendSide, chunk: Buffer, start: number, end: number): void {
+    if (end - start <= MAX_APPENDED || side.sendQueue.length > 0) {
+      side.sendQueue.append(chunk, start, end);
+      return;
+    }
+    const block = this.#buffers.takeBlock();
+    const size = chunk.copy(block, HEADROOM, start, end);
+    side.parked = block;
+    side.sendQueue.push(block.subarray(HEADROOM, HEADROOM + size));
+  }
+
+  #unpark(side: SendSide): void {
+    if (side.parked !== undefined) this.#buffers.giveBlock(side.parked);
+    side.parked = undefined;
+  }
+
+  /** Sends what is left of a parked block from where it is; what was in front of it has been sent. */
+  #sendParked(side: SendSide, block: Buffer): boolean {
+    const piece = side.sendQueue.peek();
+    const size = side.sendQueue.length;
+    if (piece?.length !== size || piece.buffer !== block.buffer) return false;
+    // An END_STREAM that waits would need a frame of its own; gathering puts it into the last one.
+    if (side.isEnding || size > side.sendWindow || size > this.window || !this.#copiesOnWrite()) return false;
+    const start = piece.byteOffset - block.byteOffset;
+    if (!this.#sendInPlace(side, block, start, start + size)) return false;
+    side.isReady = false;
+    side.sendQueue.clear();
+    this.#unpark(side);
+    return true;
+  }
+
   #stageData(side: SendSide, chunk: Buffer, start: number, end: number): void {
     side.sendWindow -= end - start;
     this.window -= end - start;
@@ -268,6 +302,11 @@ export class Outbox {
       this.#writeStaged();
       return;
     }
+    const [first] = this.#ready;
+    if (first?.parked !== undefined && this.#sendParked(first, first.parked)) {
+      this.#ready.shift();
+      return;
+    }
     const isReusable = this.#copiesOnWrite();
     const target = isReusable ? this.#buffers.gather : Buffer.allocUnsafeSlow(this.#gatherSize());
     const limit = Math.min(target.length, BULK_BYTES);
@@ -309,6 +348,7 @@ export class Outbox {
 
   #finished(side: SendSide): void {
     this.#flushed.push(side);
+    this.#unpark(side);
     if (!side.isEnding) return;
     side.isEnding = false;
     side.onEndSent();

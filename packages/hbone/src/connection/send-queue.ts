@@ -8,6 +8,8 @@ export interface SendSide {
   sendWindow: number;
   /** Bytes that could not be put on their way yet. */
   readonly sendQueue: ByteQueue;
+  /** The block that holds all of {@link sendQueue}, if it is one of `IoBuffers`. */
+  parked: Buffer | undefined;
   /** END_STREAM goes out with, or right after, the last byte. */
   isEnding: boolean;
   /** In the outbox's list of streams that have something to send. */

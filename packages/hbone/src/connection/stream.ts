@@ -46,6 +46,7 @@ export class H2Stream implements SendSide, ReceiveSide {
   readonly #host: StreamHost;
   readonly sendQueue: ByteQueue = new ByteQueue();
   sendWindow: number;
+  parked: Buffer | undefined;
   isEnding = false;
   isReady = false;
   receiveWindow: number;

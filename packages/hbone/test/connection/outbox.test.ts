@@ -22,6 +22,7 @@ function side(id: number, sendWindow = 1_000_000): TestSide {
     id,
     sendWindow,
     sendQueue: new ByteQueue(),
+    parked: undefined,
     isEnding: false,
     isReady: false,
     flushed: 0,
