@@ -28,6 +28,8 @@ export interface ApiUnderTest extends AsyncDisposable {
   readonly raw: (request: RawRequest) => Promise<RawAnswer>;
   /** A new namespace, gone at the end. */
   readonly newNamespace: () => Promise<string>;
+  /** Makes the server forget the history of changes, where that can be done. */
+  readonly forget?: () => void;
   /** True where controllers of a whole cluster run: garbage collection, namespace deletion, default accounts. */
   readonly hasControllers: boolean;
 }
@@ -61,7 +63,7 @@ export async function apiUnderTest(target: KubeTarget, hasControllers: boolean):
       return {
         status: response.statusCode ?? 0,
         headers: response.headers,
-        body: text === "" ? undefined : (JSON.parse(text) as unknown),
+        body: parsed(text),
       };
     },
     newNamespace: async () => {
@@ -75,4 +77,9 @@ export async function apiUnderTest(target: KubeTarget, hasControllers: boolean):
       client[Symbol.dispose]();
     },
   };
+}
+
+/** JSON where it is some; servers say "404 page not found" in plain text. */
+function parsed(text: string): unknown {
+  return /^[{["]/.test(text) ? JSON.parse(text) : text;
 }

@@ -142,7 +142,7 @@ export function describeApply(api: () => ApiUnderTest): void {
         (await api().raw({ method: "PATCH", path: at, body, contentType })).status;
       expect(await apply({ ...good, metadata: { name: "b" } })).toBe(400);
       expect(await apply({ ...good, metadata: { name: "a", managedFields: [] } })).toBeLessThan(500);
-      expect(await apply(good, path.split("?")[0])).toBe(400);
+      expect(await apply(good, path.split("?")[0])).toBe(422);
       expect(await apply(good)).toBe(201);
       expect(await apply(good)).toBe(200);
     });

@@ -196,11 +196,11 @@ export function describeDefinitions(api: () => ApiUnderTest): void {
     });
 
     it.each([
-      ["a name that does not fit", { metadata: { name: "other.example.com" } }, "metadata.name"],
+      ["a name that does not fit", { metadata: { name: "other.example.com" } }, /^metadata\.name$/],
       [
         "no stored version",
         { spec: { versions: [{ name: "v1", served: true, storage: false, schema: { openAPIV3Schema: schema } }] } },
-        "spec.versions",
+        /^spec\.versions/,
       ],
       [
         "a schema without types",
@@ -209,7 +209,7 @@ export function describeDefinitions(api: () => ApiUnderTest): void {
             versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: { properties: {} } } }],
           },
         },
-        "spec.versions[0].schema.openAPIV3Schema.type",
+        /openAPIV3Schema\.type$/,
       ],
     ])("are refused for %s", async (_what, change, field) => {
       const base = {
@@ -230,7 +230,7 @@ export function describeDefinitions(api: () => ApiUnderTest): void {
       const causes = await creation.catch(
         (error: { details: { causes: { field: string }[] } }) => error.details.causes,
       );
-      expect((causes as { field: string }[]).some((cause) => cause.field.startsWith(field))).toBe(true);
+      expect((causes as { field: string }[]).some((cause) => field.test(cause.field))).toBe(true);
     });
   });
 }

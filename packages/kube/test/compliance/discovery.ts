@@ -82,12 +82,12 @@ export function describeDiscovery(api: () => ApiUnderTest): void {
     it("scales deployments through the subresource", async () => {
       const namespace = await api().newNamespace();
       const template = { metadata: { labels: { app: "a" } }, spec: { containers: [{ name: "a", image: "a" }] } };
-      const spec = { replicas: 0, selector: { matchLabels: { app: "a" } }, template };
+      const spec = { replicas: 2, selector: { matchLabels: { app: "a" } }, template };
       await api().client.create(RESOURCES.Deployment, { metadata: { name: "a", namespace }, spec });
       const path = `/apis/apps/v1/namespaces/${namespace}/deployments/a/scale`;
       expect((await api().raw({ method: "GET", path })).body).toMatchObject({
         kind: "Scale",
-        spec: { replicas: 0 },
+        spec: { replicas: 2 },
         status: { selector: "app=a" },
       });
       const patch = {

@@ -15,6 +15,7 @@ describe("the local API server", () => {
     );
     return {
       ...api,
+      forget: () => local.server.compact(),
       async [Symbol.asyncDispose]() {
         await api[Symbol.asyncDispose]();
         await local[Symbol.asyncDispose]();

@@ -6,7 +6,7 @@ import type { ApiResponse } from "./api-request.ts";
 import { parseBody, parsePatch, patchTypeOf } from "./body.ts";
 import { answer, answerObject, methodNotAllowed, requireBody, writeOptionsOf, type ApiCall } from "./call.ts";
 import { deleteOptions, flag } from "./query.ts";
-import { badRequest } from "../objects/refusals.ts";
+import { invalid } from "../objects/refusals.ts";
 import { kubeErrors } from "../../errors.ts";
 
 /** One object or its status: GET, PUT, PATCH, DELETE. */
@@ -32,7 +32,10 @@ function handlePatch(call: ApiCall, name: string): ApiResponse {
   const type = patchTypeOf(request.contentType);
   const body = parsePatch(request.body, type);
   if (type === "apply") {
-    if ((request.query.get("fieldManager") ?? "") === "") throw badRequest("fieldManager is required for apply patch");
+    if ((request.query.get("fieldManager") ?? "") === "") {
+      const message = "is required for apply patch";
+      throw invalid(scope, name, [{ path: ["fieldManager"], reason: "FieldValueRequired", message }]);
+    }
     const applied = { name, body, isForced: flag(request.query, "force") };
     const { object, isCreated } = applyObject(deps, scope, applied, writeOptionsOf(call));
     return answerObject(call, object, isCreated ? 201 : 200);
