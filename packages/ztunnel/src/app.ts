@@ -34,6 +34,8 @@ import { TrafficMetrics } from "./telemetry/traffic-metrics.ts";
 export interface ZtunnelDeps {
   /** Takes log and access log. */
   readonly output: LogSink;
+  /** Default: as the configuration says. */
+  readonly levels?: LogLevels;
   readonly clock?: Clock;
   readonly metrics?: MetricsRegistry;
   /** In [0, 1). Default Math.random. */
@@ -152,7 +154,7 @@ export async function startZtunnel(config: ZtunnelConfig, deps: ZtunnelDeps): Pr
 
 function createBase(config: ZtunnelConfig, deps: ZtunnelDeps): Base {
   const { output, clock = systemClock, metrics = createMetrics(), random = Math.random } = deps;
-  const levels = new LogLevels(config.logFilter, { program: "ztunnel" });
+  const levels = deps.levels ?? new LogLevels(config.logFilter, { program: "ztunnel" });
   const logger = createLogger({ output, levels, clock }, { scope: "ztunnel" });
   metrics
     .gauge({ name: "istio_build", help: "Version of this component", labels: ["component", "tag"] })

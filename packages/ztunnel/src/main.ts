@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync, readFileSync } from "node:fs";
 import { isMeshError, messageOf } from "@ambientmesh/core";
-import { createLogOutput, createLogger, type LogOutput } from "@ambientmesh/telemetry";
+import { LogLevels, createLogOutput, createLogger, type LogOutput } from "@ambientmesh/telemetry";
 import { dumpConfig } from "./admin/dump-config.ts";
 import { startZtunnel } from "./app.ts";
 import { parseConfig } from "./config/config.ts";
@@ -16,7 +16,8 @@ const HELP = `usage: ztunnel [proxy]    run the node proxy; settings come from t
 `;
 
 async function run(config: ZtunnelConfig, output: LogOutput): Promise<void> {
-  const logger = createLogger({ output }, { scope: "ztunnel" });
+  const levels = new LogLevels(config.logFilter, { program: "ztunnel" });
+  const logger = createLogger({ output, levels }, { scope: "ztunnel" });
   const die = (error: unknown): never => {
     logger.error("ztunnel ends because of an unexpected error", { error });
     process.exit(1);
@@ -35,7 +36,7 @@ async function run(config: ZtunnelConfig, output: LogOutput): Promise<void> {
     signalled.resolve(signal);
     process.once("SIGINT", () => process.exit(0));
   });
-  await using ztunnel = await startZtunnel(config, { output, onFatal: die });
+  await using ztunnel = await startZtunnel(config, { output, levels, onFatal: die });
   const reason = await Promise.race([signalled.promise, ztunnel.stopRequested.then(() => "the admin port")]);
   logger.info("ztunnel stops", { reason, deadlineMs: config.terminationDeadlineMs });
 }

@@ -78,7 +78,11 @@ export function dumpWorkload(workload: Workload): Json {
 const portsOf = (ports: PortMap): Json => Object.fromEntries(ports);
 
 export function dumpEndpoints(endpoints: ReadonlyMap<string, Endpoint>): Json {
-  const dump = ({ workloadUid, ports, status }: Endpoint): Json => ({ workloadUid, port: portsOf(ports), status });
+  const dump = ({ workload: { uid, status }, ports }: Endpoint): Json => ({
+    workloadUid: uid,
+    port: portsOf(ports),
+    status,
+  });
   return Object.fromEntries([...endpoints].map(([uid, endpoint]) => [uid, dump(endpoint)]));
 }
 

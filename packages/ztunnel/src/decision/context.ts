@@ -3,7 +3,7 @@ import type { MeshState } from "../state/mesh-state.ts";
 
 /** The state as decisions see it: they read, nothing else. */
 type StateView = Pick<MeshState, "find"> & {
-  readonly workloads: Pick<MeshState["workloads"], "byUid" | "byAddress" | "allByAddress" | "byHostname">;
+  readonly workloads: Pick<MeshState["workloads"], "byUid" | "byAddress" | "byHostname">;
   readonly services: Pick<MeshState["services"], "byName" | "byKey" | "byAddress" | "byHostname">;
 };
 

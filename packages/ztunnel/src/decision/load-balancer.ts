@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Endpoint, LoadBalancer, Scope, ServiceEntry, Workload } from "../state/model.ts";
+import type { Endpoint, LoadBalancer, Scope, Service, ServiceEntry, Workload } from "../state/model.ts";
 import type { DecisionContext } from "./context.ts";
 
-/** An endpoint that was drawn, and the port to use there. */
+/** A workload that was drawn, and the port to use there. */
 export interface Pick {
   readonly workload: Workload;
-  readonly endpoint: Endpoint;
   readonly port: number;
 }
 
@@ -22,39 +21,42 @@ export interface PickRequest {
  * Draws an endpoint of a service: of those with the best rank, at random by capacity.
  * One pass without allocation, since it runs for every connection over every endpoint.
  */
-export function pickEndpoint(context: DecisionContext, entry: ServiceEntry, request: PickRequest): Pick | undefined {
-  const balancer = entry.service.loadBalancer;
+export function pickEndpoint(
+  random: DecisionContext["random"],
+  { service, endpoints }: ServiceEntry,
+  request: PickRequest,
+): Pick | undefined {
+  const { source, servicePort, excluded } = request;
+  const balancer = service.loadBalancer;
+  // A numeric target port is good for every endpoint; only named ones have to be looked up in each.
+  const hasPort = (service.ports.get(servicePort) ?? 0) !== 0;
   let bestRank = -1;
   let total = 0;
-  let chosen: Pick | undefined;
-  for (const endpoint of entry.endpoints.values()) {
-    const pick = candidate(context, entry, endpoint, request);
-    const rank = pick ? rankOf(balancer, request.source, pick.workload) : -1;
-    if (!pick || rank < 0 || rank < bestRank || pick.workload.capacity === 0) continue;
+  let chosen: Endpoint | undefined;
+  for (const endpoint of endpoints.values()) {
+    const { workload } = endpoint;
+    const { capacity } = workload;
+    if (capacity === 0 || !isReachable(workload, source)) continue;
+    const rank = balancer === undefined ? 0 : rankOf(balancer, source, workload);
+    if (rank < 0 || rank < bestRank || (excluded.size > 0 && excluded.has(workload.uid))) continue;
+    if (!hasPort && portAt(service, endpoint, request) === 0) continue;
     if (rank > bestRank) {
       bestRank = rank;
       total = 0;
     }
-    total += pick.workload.capacity;
+    total += capacity;
     // Each of the candidates so far stays chosen with a probability of its share in their total.
-    if (context.random() * total < pick.workload.capacity) chosen = pick;
+    if (random() * total < capacity) chosen = endpoint;
   }
-  return chosen;
+  return chosen && { workload: chosen.workload, port: portAt(service, chosen, request) };
 }
 
-function candidate(
-  { state }: DecisionContext,
-  { service }: ServiceEntry,
-  endpoint: Endpoint,
-  { source, servicePort, isForWaypoint, excluded }: PickRequest,
-): Pick | undefined {
-  const workload = state.workloads.byUid(endpoint.workloadUid);
-  if (!workload || excluded.has(workload.uid) || !isReachable(workload, source)) return undefined;
+/** The port of an endpoint's app for a port of its service; 0 if it has none. */
+function portAt(service: Service, { workload, ports }: Endpoint, { servicePort, isForWaypoint }: PickRequest): number {
   const isTunnelled = isForWaypoint && workload.applicationTunnel !== undefined;
-  const servicePortTarget = service.ports.get(servicePort);
-  if (servicePortTarget === undefined && !isTunnelled) return undefined;
-  const port = endpoint.ports.get(servicePort) || servicePortTarget || (isTunnelled ? servicePort : 0);
-  return port === 0 ? undefined : { workload, endpoint, port };
+  const target = service.ports.get(servicePort);
+  if (target === undefined && !isTunnelled) return 0;
+  return ports.get(servicePort) || target || (isTunnelled ? servicePort : 0);
 }
 
 /** Workloads without an address can be reached in another network only, through its gateway. */
@@ -64,8 +66,7 @@ function isReachable(workload: Workload, source: Workload): boolean {
 }
 
 /** How near an endpoint is, higher is better; -1 if it must not be used. */
-function rankOf(balancer: LoadBalancer | undefined, source: Workload, workload: Workload): number {
-  if (!balancer) return 0;
+function rankOf(balancer: LoadBalancer, source: Workload, workload: Workload): number {
   const { mode, routingPreferences } = balancer;
   switch (mode) {
     case "Strict":

@@ -59,7 +59,7 @@ export function serviceUpstream(
 ): UpstreamResult {
   const { service } = entry;
   if (service.loadBalancer?.mode === "Passthrough") return { kind: "passthrough", service };
-  const pick = pickEndpoint(context, entry, { ...request, servicePort: request.port });
+  const pick = pickEndpoint(context.random, entry, { ...request, servicePort: request.port });
   if (!pick) return { kind: "no-endpoint", service };
   return { kind: "upstream", upstream: { workload: pick.workload, port: pick.port, service } };
 }

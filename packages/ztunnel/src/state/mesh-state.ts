@@ -110,7 +110,7 @@ export class MeshState {
       if (!workload.services.has(key)) this.services.deleteEndpoint(key, workload.uid);
     }
     for (const [key, ports] of workload.services) {
-      this.services.setEndpoint(key, { workloadUid: workload.uid, ports, status: workload.status });
+      this.services.setEndpoint(key, { workload, ports });
     }
     return change;
   }

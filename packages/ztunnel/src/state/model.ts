@@ -115,16 +115,16 @@ export interface Service {
   readonly visibility: "Public" | "Namespace";
 }
 
-/** A workload's part in a service. */
+/** A workload's part in a service. Always holds the workload as it is now. */
 export interface Endpoint {
-  readonly workloadUid: string;
+  readonly workload: Workload;
   readonly ports: PortMap;
-  readonly status: WorkloadStatus;
 }
 
 /** A service with those of its endpoints that may be used. The object stays the same while the service exists. */
 export interface ServiceEntry {
   readonly service: Service;
+  /** By uid of the workload. */
   readonly endpoints: ReadonlyMap<string, Endpoint>;
 }
 

@@ -93,11 +93,12 @@ export class ServiceStore {
 
   setEndpoint(key: string, endpoint: Endpoint): void {
     const known = this.#known.get(key) ?? new Map<string, Endpoint>();
-    this.#known.set(key, known.set(endpoint.workloadUid, endpoint));
+    const { uid } = endpoint.workload;
+    this.#known.set(key, known.set(uid, endpoint));
     const entry = this.#entries.get(key);
     if (!entry) return;
-    if (isUsable(entry.service, endpoint)) entry.endpoints.set(endpoint.workloadUid, endpoint);
-    else entry.endpoints.delete(endpoint.workloadUid);
+    if (isUsable(entry.service, endpoint)) entry.endpoints.set(uid, endpoint);
+    else entry.endpoints.delete(uid);
   }
 
   deleteEndpoint(key: string, workloadUid: string): void {
@@ -151,7 +152,7 @@ function cidrKey({ network, ip, length }: NetworkCidr): string {
 }
 
 function isUsable(service: Service, endpoint: Endpoint): boolean {
-  return endpoint.status === "Healthy" || service.loadBalancer?.healthPolicy === "AllowAll";
+  return endpoint.workload.status === "Healthy" || service.loadBalancer?.healthPolicy === "AllowAll";
 }
 
 function best(candidates: readonly Entry[], clientNamespace: string | undefined): ServiceEntry | undefined {

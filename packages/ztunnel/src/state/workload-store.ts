@@ -40,11 +40,6 @@ export class WorkloadStore {
     return this.#byAddress.get(addressKey(address))[0];
   }
 
-  /** All workloads of an address: a pod and the entries that point to it. */
-  allByAddress(address: NetworkAddress): readonly Workload[] {
-    return this.#byAddress.get(addressKey(address));
-  }
-
   /** The first workload with this hostname in the namespace. */
   byHostname(name: NamespacedHostname): Workload | undefined {
     return this.#byHostname.get(serviceKey(name))[0];

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it, test } from "vitest";
-import type { DecisionContext } from "../../src/decision/context.ts";
 import { pickEndpoint, type PickRequest } from "../../src/decision/load-balancer.ts";
 import type { Workload } from "../../src/state/model.ts";
 import { partOf, service, stateOf, workload } from "../fixtures.ts";
@@ -28,8 +27,7 @@ function picked(balancer: object, endpoints: readonly Workload[], overrides: Par
   const request = { source, servicePort: 80, isForWaypoint: false, excluded: new Set<string>(), ...overrides };
   const names = new Set<string>();
   for (let round = 0; round < 50; round++) {
-    const context: DecisionContext = { state, network: "n1", illegalPorts: new Set(), random: Math.random };
-    const name = pickEndpoint(context, entry, request)?.workload.name;
+    const name = pickEndpoint(Math.random, entry, request)?.workload.name;
     if (name !== undefined) names.add(name);
   }
   return [...names].toSorted();
@@ -112,7 +110,7 @@ describe("candidates", () => {
     const entry = state.services.byKey(KEY);
     const pick =
       entry &&
-      pickEndpoint({ state, network: "", illegalPorts: new Set(), random: () => 0 }, entry, {
+      pickEndpoint(() => 0, entry, {
         source: endpoint,
         servicePort: 80,
         isForWaypoint: false,
@@ -129,7 +127,7 @@ describe("candidates", () => {
     const counts = { a: 0, b: 0 };
     if (!entry) throw new Error("no service");
     for (let round = 0; round < 10_000; round++) {
-      const pick = pickEndpoint({ state, network: "", illegalPorts: new Set(), random }, entry, {
+      const pick = pickEndpoint(random, entry, {
         source: plain("s"),
         servicePort: 80,
         isForWaypoint: false,

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { listenTcp } from "@ambientmesh/linux";
+import { connectTcp, listenTcp } from "@ambientmesh/linux";
 import { buildNetwork, canUseNetns, type TestNetwork } from "@ambientmesh/testkit";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { ipToBytes } from "../../src/net/address.ts";
@@ -148,6 +148,31 @@ describe.runIf(canUseNetns(process.env))("the program", () => {
     expect(lines.find(({ message }) => message === "ztunnel stops")).toMatchObject({ reason: "SIGTERM" });
     const access = lines.find((line) => line["scope"] === "access" && line["direction"] === "inbound");
     expect(access).toMatchObject({ message: "connection complete", "src.workload": "client" });
+  });
+
+  it("ends at once when it is interrupted twice, whatever is open", async () => {
+    const { child, output } = start(["proxy"], { CONNECTION_TERMINATION_DEADLINE: "10m" });
+    await vi.waitUntil(async () => (await curl("n1", "http://127.0.0.1:15021/healthz/ready")) === "ready\n", {
+      timeout: 20_000,
+      interval: 100,
+    });
+    const app = createServer((socket) => socket.pipe(socket));
+    await listenTcp(app, { netns: network.pod("server").netns, address: "0.0.0.0", port: 8001 });
+    const socket = await connectTcp({
+      netns: network.pod("client").netns,
+      host: network.pod("server").address,
+      port: 8001,
+    });
+    socket.on("error", () => socket.destroy());
+    socket.write("x");
+    await once(socket, "data");
+    child.kill("SIGINT");
+    await expect.poll(output).toContain('"reason":"SIGINT"');
+    child.kill("SIGINT");
+    const [code] = (await once(child, "exit")) as [number];
+    expect(code).toBe(0);
+    socket.destroy();
+    app.close();
   });
 
   it.each([
