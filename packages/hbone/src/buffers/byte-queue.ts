@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A view that uses less than half of its memory is copied rather than kept.
-const MIN_SHARE = 0.5;
+import type { BlockPool } from "./block-pool.ts";
+
 const MIN_BLOCK = 1024;
 const MAX_BLOCK = 64 * 1024;
+/** Additions of this size, or to this much, get a block of the pool: it will be used soon or is needed anyway. */
+const MIN_POOLED = 8 * 1024;
 
 /** Bytes in order, first in, first out, in as few pieces as they came in or fewer. */
 export class ByteQueue {
@@ -13,6 +15,12 @@ export class ByteQueue {
   #spare = 0;
   #tail: Buffer | undefined;
   #length = 0;
+  readonly #pool: BlockPool | undefined;
+
+  /** Whoever takes pieces out gives those of the pool back to it. */
+  constructor(pool?: BlockPool) {
+    this.#pool = pool;
+  }
 
   /** Octets inside. */
   get length(): number {
@@ -28,18 +36,7 @@ export class ByteQueue {
     this.#tail = undefined;
   }
 
-  /**
-   * Keeps chunk[start, end), copying it unless it makes up most of its memory: what the queue holds on to stays within
-   * about twice {@link length}, whatever crumbs a peer sends.
-   */
-  store(chunk: Buffer, start: number, end: number): void {
-    const size = end - start;
-    if (size === 0) return;
-    if (size >= MIN_BLOCK && size >= chunk.buffer.byteLength * MIN_SHARE) this.push(chunk.subarray(start, end));
-    else this.append(chunk, start, end);
-  }
-
-  /** Copies chunk[start, end) into memory of the queue. */
+  /** Copies chunk[start, end) into memory of the queue, which stays within about twice {@link length} for crumbs. */
   append(chunk: Buffer, start: number, end: number): void {
     let at = start;
     while (at < end) {
@@ -100,10 +97,12 @@ export class ByteQueue {
   }
 
   #grow(size: number): void {
-    // Doubling with the content: few pieces for many octets, little memory for few.
-    const capacity = Math.min(Math.max(MIN_BLOCK, size, this.#length), Math.max(MAX_BLOCK, size));
-    this.#tail = Buffer.allocUnsafeSlow(capacity);
-    this.#spare = capacity;
+    this.#tail =
+      this.#pool !== undefined && Math.max(size, this.#length) >= MIN_POOLED
+        ? this.#pool.take()
+        : // Doubling with the content: few pieces for many octets, little memory for few.
+          Buffer.allocUnsafeSlow(Math.min(Math.max(MIN_BLOCK, size, this.#length), Math.max(MAX_BLOCK, size)));
+    this.#spare = this.#tail.length;
     this.#blocks.push(this.#tail.subarray(0, 0));
   }
 

@@ -13,6 +13,7 @@ import { HpackEncoder } from "../h2/hpack/encoder.ts";
 import type { HeaderField } from "../h2/hpack/static-table.ts";
 import type { RequestHead, ResponseHead } from "../h2/message.ts";
 import { defaultPeerSettings } from "../h2/settings.ts";
+import { borrowReads } from "./borrow-reads.ts";
 import { FloodGuard } from "./flood-guard.ts";
 import { FrameDispatch, type ConnectionParts } from "./frame-dispatch.ts";
 import { Inflow } from "./inflow.ts";
@@ -171,7 +172,7 @@ export class Connection implements StreamHost {
   /** Sends preface and settings and begins to read. */
   start(): void {
     const { outbox, inflow, isServer } = this.#parts;
-    const { limits, clock } = this.#setup;
+    const { limits, clock, buffers } = this.#setup;
     if (!isServer) outbox.control(PREFACE);
     outbox.control(
       encodeSettings([
@@ -187,10 +188,10 @@ export class Connection implements StreamHost {
     this.#settingsTimer = clock.setTimer(limits.settingsTimeoutMs, () => this.#settingsLate(), { background: true });
     this.#keepalive.start();
     const transport = this.#transport;
-    transport.on("data", this.#onData);
     transport.on("error", (error: unknown) => this.#shutdown(connectionClosedError(this.#setup.peerName, error)));
     transport.on("end", () => this.#onTransportEnd());
     transport.on("close", () => this.#onTransportEnd());
+    if (!borrowReads(transport, buffers.record, this.#onData)) transport.on("data", this.#onData);
   }
 
   /** Client: sends a request. The caller has asked {@link canOpen}. */

@@ -231,14 +231,14 @@ export class Outbox {
       side.sendQueue.append(chunk, start, end);
       return;
     }
-    const block = this.#buffers.takeBlock();
+    const block = this.#buffers.blocks.take();
     const size = chunk.copy(block, HEADROOM, start, end);
     side.parked = block;
     side.sendQueue.push(block.subarray(HEADROOM, HEADROOM + size));
   }
 
   #unpark(side: SendSide): void {
-    if (side.parked !== undefined) this.#buffers.giveBlock(side.parked);
+    if (side.parked !== undefined) this.#buffers.blocks.give(side.parked);
     side.parked = undefined;
   }
 

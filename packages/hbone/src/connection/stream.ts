@@ -8,7 +8,7 @@ import type { SendSide } from "./send-queue.ts";
 
 /** Who reads a stream and writes to it. */
 export interface StreamConsumer {
-  /** Bytes arrived; the chunk is the consumer's from now on. It calls {@link H2Stream.consumed} as they leave. */
+  /** Bytes arrived; the chunk is only valid during the call. {@link H2Stream.consumed} is called as they leave. */
   onBytes(chunk: Buffer, start: number, end: number): void;
   /** The peer has sent END_STREAM. */
   onEnd(): void;
@@ -115,7 +115,7 @@ export class H2Stream implements SendSide, ReceiveSide {
   /** Called by the connection. */
   receive(chunk: Buffer, start: number, end: number): void {
     if (this.#consumer) this.#consumer.onBytes(chunk, start, end);
-    else (this.#early ??= new ByteQueue()).store(chunk, start, end);
+    else (this.#early ??= new ByteQueue()).append(chunk, start, end);
   }
 
   /** Called by the connection. */

@@ -2,8 +2,9 @@
 import { toMeshError, type MeshError } from "@ambientmesh/core";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
+import type { BlockPool } from "../buffers/block-pool.ts";
 import { ByteQueue } from "../buffers/byte-queue.ts";
-import { BULK_BYTES, HEADROOM, MAX_READ, type IoBuffers } from "../buffers/io-buffers.ts";
+import { BULK_BYTES, HEADROOM, MAX_READ, RECORD_BYTES, type IoBuffers } from "../buffers/io-buffers.ts";
 import type { H2Stream, StreamConsumer, StreamReset } from "../connection/stream.ts";
 import { hboneErrors } from "../errors.ts";
 import { FRAME_HEADER_BYTES, H2Code } from "../h2/constants.ts";
@@ -17,11 +18,10 @@ export interface JoinOptions {
   readonly onBytes?: (direction: "toPeer" | "fromPeer", count: number) => void;
 }
 
-/** A full TLS record: more is likely to follow at once. */
-const RECORD = 16 * 1024;
+/** Pieces up to this size are written as they come. */
 const SMALL = 4 * 1024;
 /** A socket reads this much at first and up to {@link MAX_READ} when it fills it: with its header, full TLS records. */
-const READ_SIZES = [RECORD - FRAME_HEADER_BYTES, 4 * RECORD - FRAME_HEADER_BYTES, MAX_READ] as const;
+const READ_SIZES = [RECORD_BYTES - FRAME_HEADER_BYTES, 4 * RECORD_BYTES - FRAME_HEADER_BYTES, MAX_READ] as const;
 
 /** The app's socket and a tunnel, joined until both have closed. */
 export class TunnelJoin implements StreamConsumer {
@@ -32,7 +32,10 @@ export class TunnelJoin implements StreamConsumer {
   readonly #stream: H2Stream;
   readonly #read: Buffer;
   readonly #onBytes: JoinOptions["onBytes"];
-  readonly #queue: ByteQueue = new ByteQueue();
+  readonly #pieces: BlockPool;
+  readonly #queue: ByteQueue;
+  /** What the write under way holds on to. */
+  readonly #inFlight: Buffer[] = [];
   readonly #result = Promise.withResolvers<JoinResult>();
   #level = 0;
   #view: Buffer;
@@ -52,13 +55,16 @@ export class TunnelJoin implements StreamConsumer {
     this.ended = this.#result.promise;
     this.#onBytes = options.onBytes;
     this.#read = buffers.read;
+    this.#pieces = buffers.pieces;
+    this.#queue = new ByteQueue(buffers.pieces);
     this.#view = this.#viewOf(0);
     const { stream, received } = tunnel.takeOver();
     this.#stream = stream;
     this.#shells = [socket, tunnel];
     const early = readAll(socket);
     this.#socket = this.#takeSocket(socket);
-    for (const chunk of received) this.#queue.push(chunk);
+    // Copied, as what goes out of this queue goes back to the pool.
+    for (const chunk of received) this.#queue.append(chunk, 0, chunk.length);
     for (const chunk of early) this.#toPeer(chunk);
     stream.attach(this);
     this.#flush();
@@ -87,14 +93,14 @@ export class TunnelJoin implements StreamConsumer {
   /** Called by the connection. */
   onBytes(chunk: Buffer, start: number, end: number): void {
     if (this.#failure) return;
-    if (this.#writing === 0 && this.#queue.length === 0 && isWholeMessage(chunk, start, end)) {
+    const isLast = isMessageEnd(chunk, start, end);
+    if (isLast && end - start < SMALL && this.#writing === 0 && this.#queue.length === 0) {
       this.#writing = end - start;
-      this.#socket.write(chunk.subarray(start, end), this.#onWritten);
+      this.#socket.write(Buffer.from(chunk.subarray(start, end)), this.#onWritten);
       return;
     }
-    this.#queue.store(chunk, start, end);
-    // The end of a message, or as much as is written at once: there is nothing to wait for.
-    if (chunk.length < RECORD || this.#queue.length >= BULK_BYTES) this.#flush();
+    this.#queue.append(chunk, start, end);
+    if (isLast || this.#queue.length >= BULK_BYTES) this.#flush();
     else this.#scheduled ??= setImmediate(this.#flush);
   }
 
@@ -179,14 +185,13 @@ export class TunnelJoin implements StreamConsumer {
   #writeQueue(): void {
     const socket = this.#socket;
     this.#writing = this.#queue.length;
-    let chunk = this.#queue.shift();
-    const isSingle = this.#queue.length === 0;
-    if (!isSingle) socket.cork();
-    for (; chunk !== undefined; chunk = this.#queue.shift()) {
-      if (this.#queue.length === 0) socket.write(chunk, this.#onWritten);
-      else socket.write(chunk);
+    socket.cork();
+    for (let piece = this.#queue.shift(); piece !== undefined; piece = this.#queue.shift()) {
+      this.#inFlight.push(piece);
+      if (this.#queue.length === 0) socket.write(piece, this.#onWritten);
+      else socket.write(piece);
     }
-    if (!isSingle) socket.uncork();
+    socket.uncork();
   }
 
   readonly #onWritten = (error?: Error | null): void => {
@@ -194,6 +199,7 @@ export class TunnelJoin implements StreamConsumer {
     this.#writing = 0;
     // The socket reports its error by itself.
     if (error) return;
+    for (let piece = this.#inFlight.pop(); piece !== undefined; piece = this.#inFlight.pop()) this.#pieces.give(piece);
     this.#bytesFromPeer += count;
     this.#onBytes?.("fromPeer", count);
     this.#stream.consumed(count);
@@ -266,9 +272,9 @@ function readAll(socket: Socket): Buffer[] {
   return chunks;
 }
 
-/** A piece after which no more of its stream is to be expected at once: a record that is not full, or small between others. */
-function isWholeMessage(chunk: Buffer, start: number, end: number): boolean {
-  return chunk.length < RECORD || (end < chunk.length && end - start < SMALL);
+/** After a record that is not full, or a small piece between others, no more of the stream is to be expected at once. */
+function isMessageEnd(chunk: Buffer, start: number, end: number): boolean {
+  return chunk.length < RECORD_BYTES || (end < chunk.length && end - start < SMALL);
 }
 
 /** A TCP reset; other sockets know none. */

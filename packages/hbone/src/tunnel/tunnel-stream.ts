@@ -166,8 +166,8 @@ export class TunnelStream extends Duplex implements StreamConsumer {
     this.#touch();
     this.#bytesRead += end - start;
     if (this.#isWanted && this.readableLength === 0 && this.#queue.length === 0) {
-      this.#deliver(chunk.subarray(start, end));
-    } else this.#queue.store(chunk, start, end);
+      this.#deliver(Buffer.from(chunk.subarray(start, end)));
+    } else this.#queue.append(chunk, start, end);
   }
 
   /** Called by the connection. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { BlockPool } from "../../src/buffers/block-pool.ts";
 import { ByteQueue } from "../../src/buffers/byte-queue.ts";
 
 /** Memory behind everything in a queue, each block counted once. */
@@ -12,7 +13,7 @@ function memoryOf(queue: ByteQueue): number {
 
 const bytes = fc.uint8Array({ maxLength: 3000 }).map((octets) => Buffer.from(octets));
 const operation = fc.oneof(
-  fc.record({ kind: fc.constantFrom("push", "store", "append"), bytes, margin: fc.nat({ max: 5000 }) }),
+  fc.record({ kind: fc.constantFrom("push", "append"), bytes, margin: fc.nat({ max: 5000 }) }),
   fc.record({ kind: fc.constantFrom("shift") }),
   fc.record({ kind: fc.constantFrom("copyTo"), limit: fc.nat({ max: 4000 }) }),
 );
@@ -20,14 +21,13 @@ const operation = fc.oneof(
 describe("a byte queue", () => {
   it("gives back what went in, in order, however it is put in and taken out", () => {
     fc.assert(
-      fc.property(fc.array(operation, { maxLength: 60 }), (operations) => {
-        const queue = new ByteQueue();
+      fc.property(fc.array(operation, { maxLength: 60 }), fc.boolean(), (operations, isPooled) => {
+        const queue = isPooled ? new ByteQueue(new BlockPool(65_536, 4)) : new ByteQueue();
         let expected = Buffer.alloc(0);
         for (const step of operations) {
           if ("bytes" in step) {
             const chunk = Buffer.concat([Buffer.alloc(step.margin), step.bytes]);
             if (step.kind === "push") queue.push(Buffer.from(step.bytes));
-            else if (step.kind === "store") queue.store(chunk, step.margin, chunk.length);
             else {
               queue.append(chunk, step.margin, chunk.length);
               chunk.fill(0xee);
@@ -56,16 +56,16 @@ describe("a byte queue", () => {
     [100, 2000],
     [9000, 100],
     [16_384, 50],
-  ])("holds little more memory than its bytes when it stores pieces of %i octets out of large chunks", (size, count) => {
+  ])("holds little more memory than its bytes when it is given pieces of %i octets out of large chunks", (size, count) => {
     const queue = new ByteQueue();
-    for (let index = 0; index < count; index++) queue.store(Buffer.allocUnsafeSlow(16_384), 0, size);
+    for (let index = 0; index < count; index++) queue.append(Buffer.allocUnsafeSlow(16_384), 0, size);
     expect(queue.length).toBe(size * count);
     expect(memoryOf(queue)).toBeLessThanOrEqual(2 * size * count + 65_536);
   });
 
   it("holds few pieces for many crumbs", () => {
     const queue = new ByteQueue();
-    for (let index = 0; index < 200_000; index++) queue.store(Buffer.from("abc"), 1, 2);
+    for (let index = 0; index < 200_000; index++) queue.append(Buffer.from("abc"), 1, 2);
     let pieces = 0;
     while (queue.shift()) pieces++;
     expect(pieces).toBeLessThan(15);
