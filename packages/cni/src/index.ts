@@ -1,2 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-export {};
+
+/** The node agent. */
+export { startAgent, type Agent, type AgentDeps } from "./app.ts";
+export { describeConfig, parseConfig } from "./config.ts";
+export type { AgentConfig } from "./config/agent-config.ts";
+export { AGENT_CAPABILITIES } from "./self-check.ts";
+
+/** Who joins the mesh. */
+export {
+  DEFAULT_SELECTORS,
+  createEligibility,
+  type Eligibility,
+  type EligibilityRules,
+  type EligibilityTest,
+  type EnablementSelector,
+  type Ineligibility,
+} from "./eligibility/eligibility.ts";
+
+/** How traffic is taken over. */
+export type { DualStackAddress, PodRules, Redirection, RedirectionState } from "./redirection/redirection.ts";
+export { chooseRedirection, type RedirectionKind } from "./redirection/choose-redirection.ts";
+
+export { cniErrors, type CniErrorCode } from "./errors.ts";

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { EligibilityRules } from "../eligibility/eligibility.ts";
+import type { RedirectionKind } from "../redirection/choose-redirection.ts";
+import type { DualStackAddress } from "../redirection/redirection.ts";
+
+/** Everything that the node agent can be told. Frozen. */
+export interface AgentConfig {
+  /** Name of this node as pods carry it in `spec.nodeName`. */
+  readonly nodeName: string;
+  /** Path of a kubeconfig; undefined: the service account of the pod. */
+  readonly kubeconfig: string | undefined;
+  readonly eligibility: EligibilityRules;
+  readonly isDnsCaptured: boolean;
+  readonly isIpv6Enabled: boolean;
+  readonly isReconcilingOnStartup: boolean;
+  readonly redirection: RedirectionKind;
+  readonly probeSource: DualStackAddress;
+  readonly announceMs: number;
+  readonly drainMs: number;
+  /** Holds the plugin's socket and what has to survive a restart. */
+  readonly runDirectory: string;
+  readonly pluginSocket: string;
+  readonly zdsSocket: string;
+  readonly procDirectory: string;
+  readonly netnsDirectory: string;
+  readonly readinessPort: number;
+  readonly metricsPort: number;
+  readonly logFilter: string;
+  readonly logFormat: "json" | "plain";
+  /** What was asked for, or is done by Istio's agent, but not here. */
+  readonly warnings: readonly string[];
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { ConfigReader } from "@ambientmesh/core";
+
+/** A setting of Istio's agent that this one doesn't follow (Istio 1.31, install-cni). */
+interface UnsupportedSetting {
+  readonly name: string;
+  /** Values that ask for nothing else than what happens anyway. */
+  readonly harmless: readonly string[];
+  /** "refuse": ignoring it would break a promise. "warn": the mesh works without. */
+  readonly effect: "refuse" | "warn";
+  readonly reason: string;
+}
+
+const NO_INSTALLER = "this version installs no CNI configuration and no plugin; both have to be put in place by hand";
+const NO_REPAIR = "pods with sidecars are not repaired by this version";
+
+const refuse = (name: string, reason: string, ...harmless: string[]): UnsupportedSetting => ({
+  name,
+  harmless,
+  effect: "refuse",
+  reason,
+});
+const warn = (name: string, reason: string, ...harmless: string[]): UnsupportedSetting => ({
+  name,
+  harmless,
+  effect: "warn",
+  reason,
+});
+
+const SETTINGS: readonly UnsupportedSetting[] = [
+  refuse("AMBIENT_ENABLED", "this agent does nothing but ambient", "true"),
+  refuse("EBPF_ENABLED", "redirection by eBPF is not part of this version", "false"),
+  refuse("ISTIO_OWNED_CNI_CONFIG", NO_INSTALLER, "false"),
+  refuse("AMBIENT_DISABLE_SAFE_UPGRADE", "rules always stay when the agent stops", "false"),
+  warn("CHAINED_CNI_PLUGIN", NO_INSTALLER),
+  warn("CNI_CONF_NAME", NO_INSTALLER),
+  warn("CNI_NET_DIR", NO_INSTALLER),
+  warn("MOUNTED_CNI_NET_DIR", NO_INSTALLER),
+  warn("ISTIO_OWNED_CNI_CONF_FILENAME", NO_INSTALLER),
+  warn(
+    "ENABLE_AMBIENT_DETECTION_RETRY",
+    "it is a setting of the plugin's configuration, which is put in place by hand",
+    "false",
+  ),
+  warn("REPAIR_ENABLED", NO_REPAIR, "false"),
+  warn("REPAIR_REPAIR_PODS", NO_REPAIR, "false"),
+  warn("REPAIR_DELETE_PODS", NO_REPAIR, "false"),
+  warn("REPAIR_LABEL_PODS", NO_REPAIR, "false"),
+  warn("ALLOW_SWITCH_TO_HOST_NS", "no rules are made in the node's own namespace", "false"),
+  warn("KUBELET_CGROUP", "no rules are made for the kubelet's probes", ""),
+];
+
+const PROBES =
+  "health probes of the kubelet are not marked by this version: pods for which plaintext is denied (STRICT) fail TCP and HTTP probes";
+
+/** Refuses what can't be done, and returns what has to be said at start about the rest. */
+export function readUnsupported(reader: ConfigReader): readonly string[] {
+  const warnings = [PROBES];
+  for (const { name, harmless, effect, reason } of SETTINGS) {
+    const value = reader.string({ name, default: undefined, description: `Not followed: ${reason}.` }) ?? "";
+    if (value === "" || harmless.includes(value)) continue;
+    const text = `${name}=${value}: ${reason}`;
+    if (effect === "refuse") reader.problem(text);
+    else warnings.push(text);
+  }
+  return warnings;
+}
