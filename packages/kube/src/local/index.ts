@@ -3,6 +3,7 @@
 export { createLocalKube, type LocalKube, type LocalKubeDeps, type LocalKubeOptions } from "./local-kube.ts";
 export type { KindName, LocalObjects } from "./local-objects.ts";
 export { feedFolder, type FolderFeed, type FolderFeedDeps, type FolderFeedOptions } from "./feed/folder-feed.ts";
+export { applyYaml } from "./feed/apply-yaml.ts";
 export { formatFeedProblem, type FeedProblem } from "./feed/feed-problem.ts";
 export type { FieldIssue, FieldIssueReason, FieldPath } from "./schema/field-issue.ts";
 export type { ListenOptions, ListenTarget } from "./http/listeners.ts";

@@ -7,6 +7,7 @@ import { describeDiscovery } from "./discovery.ts";
 import { describeLifecycle } from "./lifecycle.ts";
 import { describeObjects } from "./objects.ts";
 import { describePatches } from "./patches.ts";
+import { describePrograms } from "./programs.ts";
 import { describeTokens } from "./tokens.ts";
 import { describeWatches } from "./watches.ts";
 
@@ -33,5 +34,6 @@ export function describeCompliance(start: () => Promise<ApiUnderTest>): void {
   describeWatches(started);
   describeLifecycle(started);
   describeTokens(started);
+  describePrograms(started);
   describeDefinitions(started);
 }

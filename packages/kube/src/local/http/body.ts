@@ -5,6 +5,7 @@ import { kubeErrors } from "../../errors.ts";
 import type { Json } from "../../json/json.ts";
 import { jsonHazard, parseForeignJson } from "../../json/limits.ts";
 import { badRequest } from "../objects/refusals.ts";
+import { PROTOBUF_TYPE, decodeProtobufObject } from "../protobuf/decode-object.ts";
 
 /** What a PATCH body is. */
 export type PatchType = "json" | "merge" | "strategic" | "apply";
@@ -36,12 +37,13 @@ export function patchTypeOf(contentType: string | undefined): PatchType {
 }
 
 /**
- * Parses an object, JSON unless the type says YAML. An absent body gives undefined.
- * @throws MeshError KUBE_UNSUPPORTED_MEDIA_TYPE (protobuf and CBOR among them), KUBE_BAD_REQUEST when it does not parse.
+ * Parses an object: JSON, YAML, or Kubernetes' protobuf as far as it is known. An absent body gives undefined.
+ * @throws MeshError KUBE_UNSUPPORTED_MEDIA_TYPE (CBOR among them), KUBE_BAD_REQUEST when it does not parse.
  */
 export function parseBody(body: Buffer | undefined, contentType: string | undefined): Json | undefined {
   if (body === undefined || body.length === 0) return undefined;
   const type = mediaType(contentType);
+  if (type === PROTOBUF_TYPE) return decodeProtobufObject(body);
   if (type === "application/yaml") return parseYamlBody(body);
   if (type !== "" && type !== "application/json")
     throw unsupported(contentType, ["application/json", "application/yaml"]);

@@ -4,6 +4,7 @@ import { kubeErrors } from "../../errors.ts";
 import type { JsonObject } from "../../json/json.ts";
 import * as documents from "../discovery/documents.ts";
 import { discoverVersions, type DiscoveredVersion } from "../discovery/groups.ts";
+import { OPEN_API_V2_PROTOBUF, openApiV2Protobuf } from "../discovery/open-api-v2-protobuf.ts";
 import { openApiIndex, openApiOf, openApiV2 } from "../discovery/open-api.ts";
 import type { KindRegistry } from "../kinds/kind-registry.ts";
 import { noSuchResource } from "./call.ts";
@@ -51,18 +52,21 @@ export function addDiscoveryRoutes(app: FastifyInstance, kinds: KindRegistry): v
   app.get<{ Params: { group: string; version: string } }>("/apis/:group/:version", ({ params }) =>
     orNotFound(documents.resourceList(versions(), `${params.group}/${params.version}`)),
   );
-  app.get("/openapi/v2", (request) => {
-    refuseProtobuf(request.headers.accept);
-    return openApiV2(versions());
+  app.get("/openapi/v2", (request, reply) => {
+    if (acceptsJson(request.headers.accept)) return openApiV2(versions());
+    return reply.type(OPEN_API_V2_PROTOBUF).send(openApiV2Protobuf(versions()));
   });
   app.get("/openapi/v3", () => openApiIndex(versions()));
   app.get<{ Params: { "*": string } }>("/openapi/v3/*", (request) => {
-    refuseProtobuf(request.headers.accept);
+    if (!acceptsJson(request.headers.accept)) throw onlyJson();
     return orNotFound(openApiOf(versions(), request.params["*"]));
   });
 }
 
-function refuseProtobuf(accept: string | undefined): void {
-  if (accept === undefined || /application\/json|\*\/\*/.test(accept)) return;
-  throw kubeErrors.create("KUBE_NOT_ACCEPTABLE", "OpenAPI documents are served as application/json only");
+function acceptsJson(accept: string | undefined): boolean {
+  return accept === undefined || /application\/json|\*\/\*/.test(accept);
+}
+
+function onlyJson(): Error {
+  return kubeErrors.create("KUBE_NOT_ACCEPTABLE", "OpenAPI 3 documents are served as application/json only");
 }

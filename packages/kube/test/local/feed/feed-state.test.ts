@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it, test } from "vitest";
 import { RESOURCES } from "../../../src/index.ts";
-import { formatFeedProblem } from "../../../src/local/index.ts";
+import { applyYaml, formatFeedProblem } from "../../../src/local/index.ts";
 import { FeedState } from "../../../src/local/feed/feed-state.ts";
 import { startLocal, type LocalFixture } from "../../support/local.ts";
 
@@ -68,6 +68,17 @@ describe("a fed server", () => {
     const read = await kube.client.get(RESOURCES.ConfigMap, { name: "a", namespace: "default" });
     expect(read.data).toEqual({ k: "new" });
     expect(read.metadata.managedFields?.map(({ manager }) => manager)).toEqual(["folder"]);
+  });
+
+  it("takes texts once, for offline tools", async () => {
+    await using kube = await startLocal();
+    const files = new Map([
+      ["a.yaml", map("a", "v", "shop")],
+      ["ns.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n"],
+      ["bad.yaml", "a: ["],
+    ]);
+    expect(applyYaml(kube.server, files).map(({ file }) => file)).toEqual(["bad.yaml"]);
+    expect(await kube.client.find(RESOURCES.ConfigMap, { name: "a", namespace: "shop" })).toBeDefined();
   });
 
   it("puts objects without a namespace into default", async () => {
