@@ -70,6 +70,7 @@ export class HbonePool<Target extends TunnelTarget = TunnelTarget> implements As
   readonly #buffers: IoBuffers;
   /** Least recently used first. */
   readonly #entries = new Map<string, PoolEntry<Target>>();
+  #newest: PoolEntry<Target> | undefined;
   /** Every connection, also those that only wait for their last tunnel to end. */
   readonly #pooled = new Map<HboneConnection, Pooled<Target>>();
   readonly #ended = Promise.withResolvers<void>();
@@ -203,9 +204,11 @@ export class HbonePool<Target extends TunnelTarget = TunnelTarget> implements As
   #entryOf(target: Target): PoolEntry<Target> {
     const key = targetKey(target);
     const known = this.#entries.get(key);
+    if (known !== undefined && known === this.#newest) return known;
     this.#entries.delete(key);
     const entry: PoolEntry<Target> = known ?? new PoolEntry(key, target, (signal) => this.#dial(entry, signal));
     this.#entries.set(key, entry);
+    this.#newest = entry;
     if (known === undefined) this.#makeRoom(entry);
     return entry;
   }

@@ -24,8 +24,8 @@ const MAX_AHEAD = BULK_BYTES / 4;
 const QUANTUM = BULK_BYTES / 4;
 
 /**
- * The sending side of a connection. The first small frame leaves at once; those that come until the transport is done with
- * it leave together. Large pieces go out as they are, with their header written in front, when nothing else waits.
+ * The sending side of a connection. What is small leaves together with what comes until the transport is ready for it;
+ * large pieces go out as they are, with their header written in front, when nothing else waits.
  */
 export class Outbox {
   readonly #transport: Duplex;
@@ -36,7 +36,8 @@ export class Outbox {
   #flushed: SendSide[] = [];
   #staged: Buffer = Buffer.allocUnsafeSlow(FIRST_STAGED);
   #stagedLength = 0;
-  #isScheduled = false;
+  #isFlushing = false;
+  #lazyFlush: NodeJS.Immediate | undefined;
   #isWriting = false;
   #isClosed = false;
   #bytesWritten = 0;
@@ -88,7 +89,7 @@ export class Outbox {
     if (this.#isClosed) return;
     this.#reserve(frame.length);
     this.#stagedLength += frame.copy(this.#staged, this.#stagedLength);
-    this.#schedule();
+    this.#flushLater();
   }
 
   /**
@@ -102,7 +103,7 @@ export class Outbox {
     if (side.sendQueue.length === 0 && size <= side.sendWindow && size <= this.window) {
       if (size <= SMALL && this.#stagedLength + size < MAX_STAGED_DATA) {
         this.#stageData(side, chunk, start, end);
-        this.#schedule();
+        this.#flushSoon();
         return true;
       }
       if (isShared && this.#canSendNow()) {
@@ -121,7 +122,7 @@ export class Outbox {
     side.isEnding = true;
     if (side.sendQueue.length > 0) return;
     this.#stageEnd(side);
-    this.#schedule();
+    this.#flushLater();
   }
 
   /** The stream has bytes queued and may have a window to send them: look at it again. */
@@ -129,7 +130,7 @@ export class Outbox {
     if (side.isReady || side.sendWindow <= 0 || side.sendQueue.length === 0) return;
     side.isReady = true;
     this.#ready.push(side);
-    this.#schedule();
+    this.#flushSoon();
   }
 
   /** The stream is gone: nothing of it will be sent. */
@@ -144,7 +145,7 @@ export class Outbox {
 
   /** The connection's window has grown. */
   resume(): void {
-    if (this.#ready.length > 0) this.#schedule();
+    if (this.#ready.length > 0) this.#flushSoon();
   }
 
   /** Writes what waits now rather than after what runs now. */
@@ -154,6 +155,7 @@ export class Outbox {
 
   close(): void {
     this.#isClosed = true;
+    if (this.#lazyFlush) clearImmediate(this.#lazyFlush);
     for (const side of this.#ready) side.isReady = false;
     this.#ready.length = 0;
     this.#flushed = [];
@@ -161,14 +163,23 @@ export class Outbox {
     this.#stagedLength = 0;
   }
 
-  #schedule(): void {
-    if (this.#isScheduled || this.#isWriting || this.#isClosed) return;
-    this.#isScheduled = true;
+  /** Data leaves after what runs now: nothing is gained by waiting. */
+  #flushSoon(): void {
+    if (this.#isFlushing || this.#isWriting || this.#isClosed) return;
+    this.#isFlushing = true;
     process.nextTick(this.#flush);
   }
 
+  /** Other frames wait for those of the same turn of the event loop, as tunnels tend to come and go together. */
+  #flushLater(): void {
+    if (this.#isFlushing || this.#isWriting || this.#isClosed) return;
+    this.#lazyFlush ??= setImmediate(this.#flush);
+  }
+
   readonly #flush = (): void => {
-    this.#isScheduled = false;
+    this.#isFlushing = false;
+    if (this.#lazyFlush) clearImmediate(this.#lazyFlush);
+    this.#lazyFlush = undefined;
     if (this.#isWriting || this.#isClosed) return;
     if (this.#ready.length > 0 && this.window > 0) this.#writeGathered();
     else if (this.#stagedLength > 0) this.#writeStaged();

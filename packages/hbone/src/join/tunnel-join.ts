@@ -142,10 +142,11 @@ export class TunnelJoin implements StreamConsumer {
   }
 
   #takeSocket(original: Socket): Socket {
+    // Before adoption, as Node knows of the original whether that was done already.
+    original.setNoDelay(true);
     const adopted = adoptSocket(original, { buffer: () => this.#view, onRead: this.#onRead });
     const socket = adopted ?? original;
     socket.allowHalfOpen = true;
-    socket.setNoDelay(true);
     socket.on("end", () => this.#onAppEnd());
     socket.on("error", (error) => this.#onAppError(error));
     socket.on("close", () => this.#onAppClose());
