@@ -13,7 +13,7 @@ const MAX_FAILURE_BYTES = 64 * 1024;
  * Reads a whole body as text.
  * @throws MeshError KUBE_RESPONSE_TOO_LARGE, KUBE_RESPONSE_INVALID when it breaks off, ABORTED as the request's signal says.
  */
-export async function readText(response: IncomingMessage, what: string, maxBytes: number): Promise<string> {
+async function readText(response: IncomingMessage, what: string, maxBytes: number): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
   try {

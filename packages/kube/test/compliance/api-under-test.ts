@@ -13,7 +13,7 @@ export interface RawAnswer {
 }
 
 /** A request as it goes. */
-export interface RawRequest {
+interface RawRequest {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   readonly path: string;
   readonly body?: unknown;

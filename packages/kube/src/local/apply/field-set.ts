@@ -56,11 +56,6 @@ export function intersectionOf(a: FieldSet, b: FieldSet): FieldSet {
   return fieldNode(a.isMember && b.isMember, children);
 }
 
-/** The part of the set under a path of elements. */
-export function subsetAt(set: FieldSet, ...path: readonly string[]): FieldSet {
-  return path.reduce((node, element) => node.children.get(element) ?? noFields, set);
-}
-
 /** The set without everything at and under a path of elements. */
 export function withoutBranch(set: FieldSet, path: readonly string[]): FieldSet {
   const [element = "", ...rest] = path;

@@ -17,7 +17,7 @@ export interface DiscoveredKind {
   readonly version?: KindVersion;
 }
 
-export interface DiscoveredSubresource {
+interface DiscoveredSubresource {
   readonly name: string;
   readonly group: string;
   readonly version: string;

@@ -7,7 +7,7 @@ import type { FieldPath } from "../schema/field-issue.ts";
 import type { FeedProblem } from "./feed-problem.ts";
 
 /** A place in a file, from 1. */
-export interface Position {
+interface Position {
   readonly line: number;
   readonly column: number;
 }

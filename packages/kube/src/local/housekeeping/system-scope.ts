@@ -7,7 +7,7 @@ import { isFinished } from "../objects/finish-update.ts";
 import type { ObjectDeps, Scope, UserInfo } from "../objects/scope.ts";
 
 /** Who the server is when it acts by itself. */
-export const SYSTEM_USER: UserInfo = { username: "system:apiserver", groups: ["system:masters"] };
+const SYSTEM_USER: UserInfo = { username: "system:apiserver", groups: ["system:masters"] };
 
 /** A scope for the server's own operations on a kind. */
 export function systemScope(definition: KindDefinition, namespace: string | undefined): Scope {

@@ -18,7 +18,7 @@ export function validateValue(schema: Schema, value: Json, path: FieldPath = [])
 }
 
 /** The JSON type of a value, as messages call it. */
-export function jsonTypeOf(value: Json | undefined): string {
+function jsonTypeOf(value: Json | undefined): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "array";
   if (typeof value === "number") return Number.isInteger(value) ? "integer" : "number";

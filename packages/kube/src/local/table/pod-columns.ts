@@ -5,7 +5,7 @@ import type { ApiObject } from "../objects/api-object.ts";
 import { ageColumn, column, countAt, listAt, nameColumn, textAt, wideColumn } from "./columns.ts";
 
 /** The Status column: the phase, unless a container or the pod itself has something more telling to say. */
-export function podStatusText(object: ApiObject): string {
+function podStatusText(object: ApiObject): string {
   if (object.metadata.deletionTimestamp !== undefined) return "Terminating";
   const reasons = listAt(object, "status", "containerStatuses").map(containerReason);
   const reason = reasons.find((text) => text !== undefined) ?? textAt(object, ["status", "reason"], "");

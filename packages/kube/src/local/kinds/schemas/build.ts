@@ -59,7 +59,3 @@ export function oneOf(...values: readonly string[]): Schema {
 export function withDefault(schema: Schema, value: Json): Schema {
   return { ...schema, default: value };
 }
-
-export function described(schema: Schema, description: string): Schema {
-  return { ...schema, description };
-}

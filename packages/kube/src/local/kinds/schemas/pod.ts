@@ -19,7 +19,7 @@ import { containers, ephemeralContainers, imagePullSecrets, volumes } from "./co
 import { conditions, kindSchema, objectMeta } from "./meta.ts";
 
 /** v1 PodSpec. */
-export const podSpec: Schema = object(
+const podSpec: Schema = object(
   {
     containers: { ...containers, minItems: 1 },
     initContainers: containers,
