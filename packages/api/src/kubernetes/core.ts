@@ -321,6 +321,7 @@ export interface CustomResourceVersion {
   readonly schema?: { readonly openAPIV3Schema?: object };
   readonly subresources?: { readonly status?: object; readonly scale?: object };
   readonly additionalPrinterColumns?: readonly PrinterColumn[];
+  readonly selectableFields?: readonly { readonly jsonPath: string }[];
 }
 
 export interface PrinterColumn {

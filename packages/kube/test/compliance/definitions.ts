@@ -55,6 +55,7 @@ export function describeDefinitions(api: () => ApiUnderTest): void {
       schema: { openAPIV3Schema: schema },
       subresources: { status: {} },
       additionalPrinterColumns: [{ name: "Size", type: "integer", jsonPath: ".spec.size" }],
+      selectableFields: [{ jsonPath: ".spec.color" }],
     }));
     const names = { plural: "widgets", kind: "Widget", singular: "widget", shortNames: ["wd"] };
     const definition = { metadata: { name }, spec: { group, scope: "Namespaced" as const, names, versions } };
@@ -154,6 +155,15 @@ export function describeDefinitions(api: () => ApiUnderTest): void {
         contentType: "application/strategic-merge-patch+json",
       });
       expect(answer.status).toBe(415);
+    });
+
+    it("select by the fields they name", async () => {
+      await using widgets = await install();
+      const { resource, namespace } = widgets;
+      await api().client.create(resource, { metadata: { name: "a", namespace }, spec: { size: 1, color: "red" } });
+      await api().client.create(resource, { metadata: { name: "b", namespace }, spec: { size: 1 } });
+      const green = await api().client.list(resource, { namespace, fieldSelector: "spec.color=green" });
+      expect(green.map(({ metadata }) => metadata.name)).toEqual(["b"]);
     });
 
     it("need the version of the object to replace it", async () => {

@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, test } from "vitest";
 import { RESOURCES, connectKube, type KubeTarget } from "../../src/index.ts";
-import { listenLocal, testTls } from "../support/tls-local.ts";
+import { createLocalKube } from "../../src/local/index.ts";
+import { listenLocal, testClientTls, testTls } from "../support/tls-local.ts";
 
 const base64 = (text: string): string => Buffer.from(text).toString("base64");
 
@@ -76,6 +77,20 @@ describe("connectKube", () => {
     });
     using laxClient = await connectKube({ kind: "kubeconfig", path: lax.path });
     expect((await laxClient.list(RESOURCES.Namespace)).length).toBeGreaterThan(0);
+  });
+
+  it("authenticates with the client certificate of a kubeconfig", async () => {
+    await using server = createLocalKube();
+    await server.start();
+    const { port } = await server.listen({ host: "127.0.0.1", port: 0, tls: { ...testTls, ca: testTls.cert } });
+    const user = {
+      "client-certificate-data": base64(testClientTls.cert),
+      "client-key-data": base64(testClientTls.key),
+    };
+    const cluster = { server: `https://127.0.0.1:${port}`, "certificate-authority-data": base64(testTls.cert) };
+    await using config = await kubeconfig(cluster, user);
+    using client = await connectKube({ kind: "kubeconfig", path: config.path });
+    expect((await client.list(RESOURCES.Namespace)).length).toBe(4);
   });
 
   it("runs credential plugins through client-node", async () => {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { once } from "node:events";
 import { createServer, request as httpRequest, type IncomingMessage } from "node:http";
+import { request as httpsRequest } from "node:https";
 import { createServer as createTcpServer } from "node:net";
 import type { ConfigMap } from "@ambientmesh/api/kubernetes";
 import { describe, expect, it, test } from "vitest";
 import { RESOURCES, connectKube } from "../../src/index.ts";
 import { createLocalKube } from "../../src/local/index.ts";
 import { eventually } from "../support/eventually.ts";
-import { listenLocal, testTls } from "../support/tls-local.ts";
+import { listenLocal, testClientTls, testTls } from "../support/tls-local.ts";
 
 interface Answer {
   readonly status: number;
@@ -70,6 +71,27 @@ describe("authentication", () => {
     await using local = await startPlain();
     expect(await call(`${local.url}/readyz?verbose`)).toMatchObject({ status: 200, body: "ok" });
     expect((await call(`${local.url}/version`)).status).toBe(200);
+  });
+
+  it("knows users by verified client certificates, and nobody by others", async () => {
+    await using server = createLocalKube();
+    await server.start();
+    const { port } = await server.listen({ host: "127.0.0.1", port: 0, tls: { ...testTls, ca: testTls.cert } });
+    const review = async (tls: { cert?: string; key?: string }): Promise<unknown> => {
+      const body = JSON.stringify({ apiVersion: "authentication.k8s.io/v1", kind: "SelfSubjectReview" });
+      const options = { method: "POST", ca: testTls.cert, headers: { "content-type": "application/json" }, ...tls };
+      const request = httpsRequest(
+        `https://127.0.0.1:${port}/apis/authentication.k8s.io/v1/selfsubjectreviews`,
+        options,
+      );
+      request.end(body);
+      const [response] = (await once(request, "response")) as [IncomingMessage];
+      return JSON.parse((await response.setEncoding("utf8").toArray()).join(""));
+    };
+    expect(await review(testClientTls)).toMatchObject({
+      status: { userInfo: { username: "alice", groups: ["team-a", "team-b", "system:authenticated"] } },
+    });
+    expect(await review({})).toMatchObject({ reason: "Unauthorized" });
   });
 
   it("knows service accounts by their tokens", async () => {

@@ -12,6 +12,12 @@ export const testTls: { readonly cert: string; readonly key: string } = {
   key: read("server.key"),
 };
 
+/** A client certificate that {@link testTls} has signed: CN=alice, O=team-a, O=team-b. */
+export const testClientTls: { readonly cert: string; readonly key: string } = {
+  cert: read("client.crt"),
+  key: read("client.key"),
+};
+
 /** A local server on a real port with TLS. */
 export async function listenLocal(
   options: LocalKubeOptions = {},

@@ -30,6 +30,9 @@ export function kindOfCrd({ spec }: CustomResourceDefinition): KindDefinition | 
     isNamespaced: spec.scope === "Namespaced",
     hasStatus: served.some((version) => version.subresources?.status !== undefined),
     hasGeneration: true,
+    selectableFields: served
+      .flatMap((version) => version.selectableFields ?? [])
+      .map(({ jsonPath }) => jsonPath.slice(1)),
     versions: [first, ...others],
   };
 }
