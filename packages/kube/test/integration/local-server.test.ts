@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer, request as httpRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { createServer as createTcpServer } from "node:net";
+import { fileURLToPath } from "node:url";
 import type { ConfigMap } from "@ambientmesh/api/kubernetes";
 import { describe, expect, it, test } from "vitest";
 import { RESOURCES, connectKube } from "../../src/index.ts";
@@ -189,6 +191,28 @@ describe("listeners", () => {
     expect((await call(`http://127.0.0.1:${port}/version`)).body).toBe("mine again");
     own.closeAllConnections();
     await new Promise((resolve) => own.close(resolve));
+  });
+
+  it("may be a socket that somebody else opened", async () => {
+    const opener = createTcpServer();
+    opener.listen(0, "127.0.0.1");
+    await once(opener, "listening");
+    const { port } = opener.address() as { port: number };
+    const { fd } = (opener as unknown as { readonly _handle: { readonly fd: number } })._handle;
+    const script = fileURLToPath(new URL("../support/serve-fd.ts", import.meta.url));
+    const child = spawn(process.execPath, ["--conditions=@ambientmesh/source", script], {
+      stdio: ["ignore", "pipe", "inherit", fd],
+    });
+    try {
+      // From here on only the child accepts.
+      opener.close();
+      const [token] = (await once(child.stdout?.setEncoding("utf8") ?? child, "data")) as [string];
+      using client = await connectKube({ kind: "server", server: `http://127.0.0.1:${port}`, token: token.trim() });
+      expect((await client.list(RESOURCES.Namespace)).length).toBe(4);
+    } finally {
+      child.kill();
+      await once(child, "exit");
+    }
   });
 
   it("say which address is taken, and clean up", async () => {
