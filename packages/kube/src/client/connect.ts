@@ -15,7 +15,7 @@ export interface KubeClientDeps {
 export interface KubeClientOptions {
   /** Names the program in the API server's logs, and as field manager where none is given ("istiod/1.0"). */
   readonly userAgent?: string;
-  /** Until the headers of an answer, in ms. Default 30,000. */
+  /** Until the headers of an answer, and between pieces of its body (watches aside), in ms. Default 30,000. */
   readonly headersTimeoutMs?: number;
   /** Largest answer, watches aside. Default 64 MiB. */
   readonly maxResponseBytes?: number;

@@ -111,7 +111,7 @@ export class HttpKubeClient implements KubeClient {
     };
     const what = `watching ${resource.plural}`;
     const path = withQuery(collectionPath(resource, namespace), parameters);
-    return watchStreamOf<T>(await this.#send({ method: "GET", path, what, signal }), what);
+    return watchStreamOf<T>(await this.#send({ method: "GET", path, what, signal, isStream: true }), what);
   }
 
   async create<T extends KubernetesObject>(

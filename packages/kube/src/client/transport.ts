@@ -13,6 +13,8 @@ export interface TransportRequest {
   readonly path: string;
   readonly body?: string | undefined;
   readonly contentType?: string | undefined;
+  /** The body of the answer comes whenever something happens, as that of a watch. Default false. */
+  readonly isStream?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -32,7 +34,7 @@ export interface TransportOptions {
   readonly userAgent: string;
   /** Media types wanted; default JSON. */
   readonly accept?: string;
-  /** Until the headers of an answer, in ms. */
+  /** Until the headers of an answer, and between pieces of its body (streams aside), in ms. */
   readonly headersTimeoutMs: number;
   /** Connections at a time. */
   readonly maxSockets: number;
@@ -89,6 +91,10 @@ export class NodeTransport implements Transport {
       if (request.signal) (received ?? pending).destroy(abortedError(request.signal, describe(request)));
     };
     request.signal?.addEventListener("abort", onAbort, { once: true });
+    // The socket's own timer, which starts again with each piece; an in-process stream has none and needs none.
+    if (request.isStream !== true && this.#access.connect === undefined) {
+      pending.setTimeout(timeoutMs, () => (received ?? pending).destroy(timeoutError(request, timeoutMs)));
+    }
     pending.on("error", (error) => reject(this.#failure(request, error, pending.reusedSocket)));
     pending.end(request.body);
     try {

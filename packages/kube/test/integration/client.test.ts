@@ -220,6 +220,13 @@ describe("calls", () => {
     });
   });
 
+  it("give up answers that stop in the middle", async () => {
+    await using server = await listenRaw((_request, response) => void response.write('{"metadata":'));
+    using client = await clientFor(server.url, { headersTimeoutMs: 50 });
+    const failure = { code: "KUBE_TIMEOUT", retryable: true };
+    await expect(client.get(RESOURCES.Namespace, { name: "a" })).rejects.toMatchObject(failure);
+  });
+
   it("end with the signal, before and during the answer", async () => {
     await using server = await listenRaw((_request, response) => void response.write("{"));
     using client = await clientFor(server.url);
