@@ -107,13 +107,12 @@ function readRules(reader: ConfigReader): RuleSettings {
       name: "AMBIENT_UNENROL_ANNOUNCE_TIME",
       default: 2000,
       description:
-        "From the news that a pod leaves the mesh until its traffic is left alone: time for clients to hear that they must not send HBONE any more.",
+        "From the news that a pod leaves the mesh until its new connections are left alone: time for clients to hear that they must not send HBONE any more.",
     }),
     drainMs: reader.durationMs({
       name: "AMBIENT_UNENROL_DRAIN_TIME",
-      default: 1000,
-      description:
-        "From the proxy's letting go of a pod until the last rule is removed: time for closed connections to reach the app.",
+      default: 5000,
+      description: "From then until the node proxy lets go of the pod: time for connections it carries to end.",
     }),
   };
 }

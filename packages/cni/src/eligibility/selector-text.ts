@@ -25,7 +25,7 @@ export function parseEnablementSelectors(text: string): readonly EnablementSelec
 
 function parseYaml(text: string): unknown {
   try {
-    return parse(text, { maxAliasCount: 10, logLevel: "silent" });
+    return parse(text, { maxAliasCount: 10, logLevel: "error" });
   } catch (error) {
     throw new TypeError(`is no YAML: ${messageOf(error).split("\n")[0]}`, { cause: error });
   }

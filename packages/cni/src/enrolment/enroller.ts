@@ -35,9 +35,9 @@ export interface EnrollerDeps {
 }
 
 export interface EnrollerOptions {
-  /** From the news that a pod leaves until its traffic is left alone: time for others to hear of it. */
+  /** From the news that a pod leaves until new connections are left alone: time for others to hear of it. */
   readonly announceMs: number;
-  /** From then until the last trace is removed: time for the proxy's closing of connections to reach the app. */
+  /** From then until the proxy lets go: time for connections it carries to end by themselves. */
   readonly drainMs: number;
 }
 
@@ -47,9 +47,14 @@ interface Entry {
   rules: PodRules;
   /** The node proxy has acknowledged it. */
   isServed: boolean;
-  leaving: { readonly stage: "announced" | "released"; readonly dueMs: number } | undefined;
+  leaving: { readonly stage: LeavingStage; readonly dueMs: number } | undefined;
 }
 
+/** "announced": all works on; "released": new connections are left alone; "closed": the proxy has let go. */
+type LeavingStage = "announced" | "released" | "closed";
+
+/** For the ends of the connections that the proxy closed to reach the app. */
+const CLOSING_MS = 200;
 const ENROLLED: EnrolmentOutcome = { kind: "enrolled" };
 
 /**
@@ -58,9 +63,9 @@ const ENROLLED: EnrolmentOutcome = { kind: "enrolled" };
  * In: the proxy is told first, and listens in the pod by the time it acknowledges; only then is traffic redirected, in one
  * piece. A pod is either untouched or complete.
  *
- * Out: the caller has others told first (see announceMs; until then everything works on). Then new connections are left
- * alone and the proxy lets go of the pod, which ends the connections it carried. Address translation stays a little
- * longer, so that their ends reach the app, and not a byte of them the network.
+ * Out: the caller has others told first, and everything works on meanwhile (announceMs). Then new connections are left
+ * alone, and those that the proxy carries have time to end (drainMs) until it lets go of the pod, which cuts the rest.
+ * Address translation stays a little longer, so that their ends reach the app, and not a byte of them the network.
  *
  * Calls for one pod must not overlap.
  */
@@ -127,7 +132,7 @@ export class Enroller implements Disposable {
     const entry = this.#pods.get(uid);
     if (!entry) return undefined;
     const { workload, netns } = entry;
-    const wasReleased = entry.leaving?.stage === "released";
+    const wasReleased = entry.leaving !== undefined && entry.leaving.stage !== "announced";
     if (!entry.isServed || wasReleased) {
       const offer = await this.#deps.zds.add(workload, netns);
       entry.isServed = offer.kind === "acked";
@@ -155,20 +160,22 @@ export class Enroller implements Disposable {
     const entry = this.#pods.get(uid);
     if (!entry) return { kind: "done" };
     const { clock, zds, redirection, logger } = this.#deps;
-    const { announceMs, drainMs } = this.#options;
-    const waitFor = (stage: "announced" | "released", afterMs: number): WorkResult => {
+    const enter = (stage: LeavingStage, afterMs: number): WorkResult => {
       entry.leaving = { stage, dueMs: clock.monotonicMs() + afterMs };
       return { kind: "again", afterMs };
     };
-    if (!entry.leaving) return waitFor("announced", announceMs);
+    if (!entry.leaving) return enter("announced", this.#options.announceMs);
     const { stage, dueMs } = entry.leaving;
     const restMs = dueMs - clock.monotonicMs();
     if (restMs > 0) return { kind: "again", afterMs: restMs };
     if (stage === "announced") {
       await redirection.release(entry.netns);
-      await zds.remove(uid);
+      return enter("released", this.#options.drainMs);
+    }
+    if (stage === "released") {
       entry.isServed = false;
-      return waitFor("released", drainMs);
+      await zds.remove(uid);
+      return enter("closed", CLOSING_MS);
     }
     await redirection.remove(entry.netns);
     this.#delete(uid, entry);

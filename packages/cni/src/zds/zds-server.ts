@@ -214,7 +214,7 @@ export class ZdsServer implements Service {
 
   async #offerUnasked(session: ZdsSession, uid: string): Promise<void> {
     const { workload, netns } = this.#pods.get(uid) ?? {};
-    if (session.hasEnded || !workload || !netns || session.serves(uid, netns)) return;
+    if (session.hasEnded || !workload || !netns || session.wasOffered(uid, netns)) return;
     const outcome = await this.#offer(session, workload, netns);
     if (outcome.kind === "refused") this.#deps.onRefused(uid, outcome.reason);
   }

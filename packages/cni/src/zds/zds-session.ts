@@ -58,6 +58,12 @@ export class ZdsSession {
     return offer !== undefined && offer.isServed && sameNetns(offer.netns, netns);
   }
 
+  /** True if the proxy was offered the pod in this namespace; whoever did that knows what came of it. */
+  wasOffered(uid: string, netns: NetnsRef): boolean {
+    const offer = this.#offers.get(uid);
+    return offer !== undefined && sameNetns(offer.netns, netns);
+  }
+
   /**
    * Waits for the hello, calls `onHello`, and takes answers until the conversation ends.
    * @throws MeshError CNI_ZDS_PROTOCOL; LINUX_*, ABORTED
