@@ -2,12 +2,13 @@
 import type { KubernetesObject } from "@ambientmesh/api/kubernetes";
 import { kubeErrors } from "../errors.ts";
 import type { Json } from "../json/json.ts";
-import type { ObjectRef } from "../resource.ts";
+import { objectKey, type ObjectRef } from "../resource.ts";
 import { systemScope } from "./housekeeping/system-scope.ts";
+import { apiVersionOf } from "./kinds/kind.ts";
 import type { ServedKind } from "./kinds/kind-registry.ts";
 import { asJson } from "./objects/api-object.ts";
 import { deleteObject } from "./objects/delete.ts";
-import type { ObjectDeps, Scope } from "./objects/scope.ts";
+import { scopeKindId, type ObjectDeps, type Scope } from "./objects/scope.ts";
 import { applyObject } from "./objects/update.ts";
 import { formatFieldPath, type FieldIssue } from "./schema/field-issue.ts";
 import { shapeValue } from "./schema/shape.ts";
@@ -45,16 +46,13 @@ export function localObjects(deps: ObjectDeps): LocalObjects {
       throw kubeErrors.create("KUBE_NOT_FOUND", `no matches for kind "${kind}" in version "${apiVersion}"`);
     return { ...systemScope(served.definition, served.definition.isNamespaced ? namespace : undefined), kind: served };
   };
-  const tableOf = (scope: Scope): ReturnType<ObjectDeps["store"]["table"]> => {
-    const { group, plural } = scope.kind.definition;
-    return deps.store.table(group === "" ? plural : `${plural}.${group}`);
-  };
+
   return {
     kindOf: ({ apiVersion, kind }) => deps.kinds.byKind(apiVersion, kind),
     apiVersionsOf: (kind) =>
       [...deps.kinds.all()]
         .filter((definition) => definition.kind === kind)
-        .flatMap(({ group, versions }) => versions.map(({ name }) => (group === "" ? name : `${group}/${name}`))),
+        .flatMap(({ group, versions }) => versions.map(({ name }) => apiVersionOf(group, name))),
     check: ({ version }, object) => {
       const { value, unknown } = shapeValue(version.schema, object);
       const unknownIssues = unknown.map((path): FieldIssue => ({
@@ -80,7 +78,7 @@ export function localObjects(deps: ObjectDeps): LocalObjects {
     },
     get(kind, { name, namespace }) {
       const scope = scopeOf(kind, namespace);
-      return tableOf(scope).get(scope.namespace === undefined ? name : `${scope.namespace}/${name}`);
+      return deps.store.table(scopeKindId(scope)).get(objectKey({ name, namespace: scope.namespace }));
     },
   };
 }
