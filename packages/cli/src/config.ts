@@ -9,6 +9,8 @@ export interface CliConfig {
   readonly privateRoot: string;
   /** This process was started by another ambientctl inside namespaces of its own. */
   readonly isInside: boolean;
+  /** What ambientctl itself logs, as in `warn,kubelet=debug`. */
+  readonly logFilter: string;
   /** PATH of programs in pods. */
   readonly searchPath: string;
   /** What pods' programs see of the user's environment. */
@@ -59,6 +61,11 @@ function readConfig(reader: ConfigReader, uid: number): Omit<CliConfig, "inherit
       name: INSIDE_VARIABLE,
       default: false,
       description: "Set by ambientctl itself for the process that it starts inside a user namespace.",
+    }),
+    logFilter: reader.string({
+      name: "AMBIENTCTL_LOG",
+      default: "warn",
+      description: "What ambientctl itself logs to standard error, as in `warn,kubelet=debug`.",
     }),
     searchPath: reader.string({ name: "PATH", default: DEFAULT_PATH, description: "PATH of the programs in pods." }),
   };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ChildProcess } from "node:child_process";
+import { isIPv4 } from "node:net";
 import { join } from "node:path";
 import type { Clock } from "@ambientmesh/core";
 import type { KubernetesObject, Pod } from "@ambientmesh/api/kubernetes";
@@ -15,13 +16,15 @@ import type { LocalKube } from "@ambientmesh/kube/local";
 import { cliErrors } from "../errors.ts";
 import type { ClusterState } from "./controllers/cluster-state.ts";
 import { isReady } from "./controllers/pods-of-owner.ts";
+import type { ForwardTarget } from "./forward/port-forward.ts";
+import { unreadyParts } from "./readiness-report.ts";
 import type { ExecOptions, ExecResult, LocalMesh, LocalPod, MeshTarget, ObjectReference } from "./mesh.ts";
 import { FABRIC, type Fabric } from "./network/fabric.ts";
 import type { ProgramPlace, ProgramsInside } from "./programs-inside.ts";
 import type { Place } from "./run-directory/place.ts";
 import { RUN_VARIABLE } from "./run-directory/record.ts";
 import { openPodNetns } from "./network/pod-network.ts";
-import { WORKERS } from "./topology.ts";
+import { CONTROL_PLANE, WORKERS } from "./topology.ts";
 
 /** What a running mesh consists of, as far as its users reach it. */
 export interface MeshParts {
@@ -39,6 +42,8 @@ export interface MeshParts {
   readonly machineEnvironment: Readonly<Record<string, string | undefined>>;
   /** Process ids of a pod's running containers. */
   readonly pidsOf: (pod: Pod) => readonly number[];
+  /** istiod, agents and proxies are part of it. */
+  readonly hasComponents: boolean;
   readonly stop: () => Promise<void>;
 }
 
@@ -48,6 +53,7 @@ const BETWEEN_PROBES_MS = 100;
 /** {@link LocalMesh} over the parts of this process. */
 export class RunningMesh implements LocalMesh {
   readonly #parts: MeshParts;
+  readonly #stopping = new AbortController();
 
   constructor(parts: MeshParts) {
     this.#parts = parts;
@@ -63,6 +69,10 @@ export class RunningMesh implements LocalMesh {
 
   get scratchFolder(): string {
     return this.#parts.place.scratchFolder;
+  }
+
+  get hasComponents(): boolean {
+    return this.#parts.hasComponents;
   }
 
   get nodes(): readonly string[] {
@@ -82,7 +92,7 @@ export class RunningMesh implements LocalMesh {
   async pods(namespace: string, labels: Readonly<Record<string, string>> = {}): Promise<readonly LocalPod[]> {
     const labelSelector = formatLabelSelector(labelRequirements({ matchLabels: labels }));
     const pods = await this.#parts.client.list(RESOURCES.Pod, { namespace, labelSelector });
-    return pods.map((pod) => ({ ...localPod(pod), pids: this.#parts.pidsOf(pod) }));
+    return pods.map((pod) => localPod(pod, this.#parts.pidsOf(pod)));
   }
 
   logFile(namespace: string, pod: string, container?: string): string {
@@ -113,15 +123,37 @@ export class RunningMesh implements LocalMesh {
     const deadlineMs = clock.monotonicMs() + timeoutMs;
     for (;;) {
       const found = await probe();
+      this.#stopping.signal.throwIfAborted();
       if (found !== undefined) return found;
       if (clock.monotonicMs() >= deadlineMs) {
         throw cliErrors.create("CLI_WAIT_TIMEOUT", `waited ${timeoutMs / 1000} s for ${what}, in vain`);
       }
-      await clock.sleep(BETWEEN_PROBES_MS);
+      await clock.sleep(BETWEEN_PROBES_MS, this.#stopping.signal);
     }
   }
 
+  /** What is not ready, each with the reason as far as it is known; empty when everything is. */
+  async unready(): Promise<readonly string[]> {
+    const { client } = this.#parts;
+    return unreadyParts(await client.list(RESOURCES.Deployment), await client.list(RESOURCES.Pod));
+  }
+
+  /** A service as it is seen from the control plane's node; undefined if it has no address. */
+  serviceTarget(namespace: string, name: string, port: number): ForwardTarget | undefined {
+    const { state, fabric } = this.#parts;
+    const host = state.services.get(objectKey({ namespace, name }))?.spec.clusterIP ?? "";
+    const netns = fabric.nodes.get(CONTROL_PLANE.name);
+    return netns === undefined || !isIPv4(host) ? undefined : { netns, host, port };
+  }
+
+  /** A port of a node's own loopback. */
+  loopbackTarget(node: string, port: number): ForwardTarget | undefined {
+    const netns = this.#parts.fabric.nodes.get(node);
+    return netns && { netns, host: "127.0.0.1", port };
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping.abort();
     return this.#parts.stop();
   }
 
@@ -171,7 +203,7 @@ export class RunningMesh implements LocalMesh {
 }
 
 /** A pod as the API shows it. */
-export function localPod(pod: Pod): Omit<LocalPod, "pids"> {
+export function localPod(pod: Pod, pids: readonly number[]): LocalPod {
   const { name, namespace = "", uid = "", annotations = {} } = pod.metadata;
   const statuses = pod.status?.containerStatuses ?? [];
   return {
@@ -182,6 +214,7 @@ export function localPod(pod: Pod): Omit<LocalPod, "pids"> {
     ip: pod.status?.podIP ?? "",
     isReady: isReady(pod),
     annotations,
+    pids,
     restarts: statuses.reduce((sum, { restartCount }) => sum + restartCount, 0),
   };
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { Clock, Logger } from "@ambientmesh/core";
 import { createEventRecorder } from "@ambientmesh/kube";
 import { feedFolder, type FeedProblem } from "@ambientmesh/kube/local";
@@ -8,6 +9,7 @@ import { cliErrors } from "../errors.ts";
 import { startApiServer } from "./cluster/api-server.ts";
 import { startComponents, type ComponentOptions } from "./cluster/components.ts";
 import { createClusterObjects, createSystemObjects } from "./cluster/initial-objects.ts";
+import { cniRunDirectory, zdsSocket } from "./cluster/system-pods.ts";
 import { startClusterIps } from "./controllers/cluster-ips.ts";
 import { createClusterState, type ControllerDeps } from "./controllers/cluster-state.ts";
 import { startDeployments } from "./controllers/deployments.ts";
@@ -50,7 +52,7 @@ export interface MeshDeps {
   readonly logger: Logger;
   /** Tells what has been done, in a few words. */
   readonly onProgress: (text: string) => void;
-  /** Everything that is wrong in the folders of YAML, whenever that changes. */
+  /** Everything that is wrong in the folders of YAML, with absolute paths, whenever that changes. */
   readonly onProblems: (problems: readonly FeedProblem[]) => void;
 }
 
@@ -87,8 +89,10 @@ export async function startMesh(options: MeshOptions, deps: MeshDeps, signal?: A
   stack.use(await startDnsServer(dns, clusterNames(state)));
   startControllers(stack, { client, state, clock, logger: logger.child("controllers") });
   const programs = stack.use(new ProgramsInside(clock));
-  const kubelets = startKubelets({ ...deps, client, state, place, keeper, fabric, folder, environment });
-  stack.use(kubelets);
+  const hasAgents = options.components !== undefined;
+  const kubelets = stack.use(
+    startKubelets({ ...deps, client, state, place, keeper, fabric, folder, hasAgents, environment }),
+  );
   await registerNodes(client, new Date(clock.now()).toISOString());
   step("DNS, services and kubelets are running");
   if (options.components !== undefined) {
@@ -99,9 +103,18 @@ export async function startMesh(options: MeshOptions, deps: MeshDeps, signal?: A
   step(`the objects of ${folder} are in the API`);
   const owned = stack.move();
   return new RunningMesh({
-    ...{ place, clock, client, server, state, fabric, programs, environment, machineEnvironment },
+    place,
+    clock,
+    client,
+    server,
+    state,
+    fabric,
+    programs,
+    environment,
+    machineEnvironment,
     runId: keeper.current.runId,
     pidsOf: kubelets.pidsOf,
+    hasComponents: options.components !== undefined,
     stop: () => owned.disposeAsync(),
   });
 }
@@ -109,7 +122,9 @@ export async function startMesh(options: MeshOptions, deps: MeshDeps, signal?: A
 function makeFolders(place: Place): void {
   for (const folder of [place.scratchFolder, place.logs]) mkdirSync(folder, { mode: 0o700 });
   for (const { name } of NODES) {
-    mkdirSync(place.node(name), { mode: 0o700 });
+    for (const folder of [place.node(name), dirname(zdsSocket(place, name)), cniRunDirectory(place, name)]) {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+    }
     writeFileSync(nodeResolver(place, name), resolvConf(undefined));
   }
 }
@@ -133,13 +148,20 @@ async function feed(
   const problems = new Map<string, readonly FeedProblem[]>();
   for (const directory of [folder, place.scratchFolder]) {
     const onFound = (found: readonly FeedProblem[]): void => {
-      problems.set(directory, found);
+      problems.set(
+        directory,
+        found.map((problem) => withDirectory(problem, directory)),
+      );
       onProblems([...problems.values()].flat());
     };
     const options = { directory, fieldManager: directory === folder ? "yaml-folder" : "scratch-folder" };
     const feeding = stack.use(feedFolder(options, { server, clock, logger, onProblems: onFound }));
     await feeding.start(signal);
   }
+}
+
+function withDirectory(problem: FeedProblem, directory: string): FeedProblem {
+  return { ...problem, file: join(directory, problem.file) };
 }
 
 /** The last thing that is done: whatever is still there is removed, and what can't be is told. */

@@ -85,6 +85,7 @@ function cniPlugin(
     type: "istio-cni",
     cni_agent_run_dir: cniRunDirectory(place, node),
     ambient_enabled: true,
+    pod_namespace: SYSTEM_NAMESPACE,
     kubernetes: { kubeconfig: place.kubeconfig },
   };
   return { command, config, searchPath };

@@ -163,8 +163,12 @@ export function cniPod(node: NodeSpec, { place, command, logLevel }: SystemPodOp
       field("POD_NAMESPACE", "metadata.namespace"),
       value("KUBECONFIG", `.${KUBECONFIG_DIRECTORY}/kubeconfig`),
       value("LOG_LEVEL", logLevel),
-      value("ZDS_SERVER_ADDRESS", zdsSocket(place, node.name)),
+      value("ZTUNNEL_UDS_ADDRESS", zdsSocket(place, node.name)),
       value("CNI_AGENT_RUN_DIR", cniRunDirectory(place, node.name)),
+      value("CNI_NETNS_DIR", place.netnsDirectory),
+      value("HOST_PROC", "/proc"),
+      // ztunnel has no DNS proxy yet.
+      value("AMBIENT_DNS_CAPTURE", "false"),
     ],
     readinessProbe: { httpGet: { path: "/readyz", port: CNI_READINESS_PORT }, periodSeconds: 1 },
     volumeMounts: accessMounts(),

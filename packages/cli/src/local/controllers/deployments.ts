@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Deployment, ReplicaSet } from "@ambientmesh/api/kubernetes";
-import { RESOURCES, objectKey, parseObjectKey } from "@ambientmesh/kube";
+import { RESOURCES, objectKey, parseObjectKey, type KubeClient } from "@ambientmesh/kube";
 import type { ControllerDeps } from "./cluster-state.ts";
 import { HASH_LABEL, controlledBy, isOwnedBy, templateHash } from "./pods-of-owner.ts";
 import { Reconciler } from "./reconciler.ts";
@@ -10,34 +10,68 @@ import { nextStep, type Generation } from "./rollout.ts";
 /** Keeps one ReplicaSet for each Deployment's template, and moves pods from the old ones to it. */
 export function startDeployments(deps: ControllerDeps): AsyncDisposable {
   const { client, state } = deps;
+  const rollouts = new Rollouts(client);
+  const reconciler = new Reconciler(
+    { name: "deployments", reconcile: (key, signal) => rollouts.advance(key, signal) },
+    deps,
+  );
+  const addOwnerOf = (setKey: string | undefined): void => {
+    const set = setKey === undefined ? undefined : state.replicaSets.get(setKey);
+    const owner = set?.metadata.ownerReferences?.find(({ kind }) => kind === "Deployment");
+    if (owner !== undefined) reconciler.add(objectKey({ name: owner.name, namespace: set?.metadata.namespace }));
+  };
+  const stack = new AsyncDisposableStack();
+  stack.use(reconciler);
+  stack.use(
+    state.deployments.subscribe((changes) => {
+      for (const { key, after } of changes) if (after !== undefined) reconciler.add(key);
+    }),
+  );
+  stack.use(
+    state.replicaSets.subscribe((changes) => {
+      for (const { key } of changes) addOwnerOf(key);
+    }),
+  );
+  stack.use(
+    state.pods.subscribe((changes) => {
+      for (const { before, after } of changes) addOwnerOf(replicaSetOf(after ?? before));
+    }),
+  );
+  return stack;
+}
 
-  async function reconcile(key: string, signal: AbortSignal): Promise<void> {
+/** Takes Deployments one step further. Everything is read from the server, which has what was written a moment ago. */
+class Rollouts {
+  readonly #client: KubeClient;
+
+  constructor(client: KubeClient) {
+    this.#client = client;
+  }
+
+  async advance(key: string, signal: AbortSignal): Promise<void> {
     const ref = parseObjectKey(key);
-    const deployment = await client.find(RESOURCES.Deployment, ref, { signal });
+    const deployment = await this.#client.find(RESOURCES.Deployment, ref, { signal });
     if (deployment === undefined || deployment.metadata.deletionTimestamp !== undefined) return;
-    const all = await client.list(RESOURCES.ReplicaSet, { namespace: ref.namespace, signal });
+    const all = await this.#client.list(RESOURCES.ReplicaSet, { namespace: ref.namespace, signal });
     const own = all.filter((set) => isOwnedBy(set, deployment.metadata.uid));
     const hash = templateHash(deployment.spec.template);
     const name = `${deployment.metadata.name}-${hash}`;
     const known = own.find(({ metadata }) => metadata.name === name);
-    const current = known ?? (await createReplicaSet(deployment, { name, hash }, signal));
+    const current = known ?? (await this.#createReplicaSet(deployment, { name, hash }, signal));
     const old = own.filter((set) => set !== known);
-    const generations = await generationsOf([current, ...old], signal);
-    const [currentGeneration, ...oldGenerations] = generations;
-    const step = nextStep({
-      desired: deployment.spec.replicas ?? 1,
-      strategy: deployment.spec.strategy,
-      current: currentGeneration as Generation,
-      old: oldGenerations,
-    });
-    for (const set of [current, ...old]) await scale(set, step.get(set.metadata.name) ?? 0, signal);
+    const [currentGeneration, ...oldGenerations] = await this.#generationsOf([current, ...old], signal);
+    if (currentGeneration === undefined) return;
+    const { replicas: desired = 1, strategy } = deployment.spec;
+    const step = nextStep({ desired, strategy, current: currentGeneration, old: oldGenerations });
+    for (const set of [current, ...old]) await this.#scale(set, step.get(set.metadata.name) ?? 0, signal);
     for (const { name: done, replicas, pods } of oldGenerations) {
-      if (replicas === 0 && pods === 0) await client.delete(RESOURCES.ReplicaSet, { ...ref, name: done }, { signal });
+      if (replicas === 0 && pods === 0)
+        await this.#client.delete(RESOURCES.ReplicaSet, { ...ref, name: done }, { signal });
     }
-    await writeStatus(deployment, generations, signal);
+    await this.#writeStatus(deployment, [currentGeneration, ...oldGenerations], signal);
   }
 
-  async function createReplicaSet(
+  async #createReplicaSet(
     deployment: Deployment,
     { name, hash }: { readonly name: string; readonly hash: string },
     signal: AbortSignal,
@@ -51,12 +85,12 @@ export function startDeployments(deps: ControllerDeps): AsyncDisposable {
       template: { ...template, metadata: { ...template.metadata, labels } },
     };
     const metadata = { name, namespace, labels, ownerReferences: [controlledBy(deployment)] };
-    return client.create(RESOURCES.ReplicaSet, { metadata, spec }, { signal });
+    return this.#client.create(RESOURCES.ReplicaSet, { metadata, spec }, { signal });
   }
 
-  async function generationsOf(sets: readonly ReplicaSet[], signal: AbortSignal): Promise<readonly Generation[]> {
+  async #generationsOf(sets: readonly ReplicaSet[], signal: AbortSignal): Promise<readonly Generation[]> {
     const namespace = sets[0]?.metadata.namespace;
-    const pods = await client.list(RESOURCES.Pod, { namespace, signal });
+    const pods = await this.#client.list(RESOURCES.Pod, { namespace, signal });
     return sets.map((set) => ({
       name: set.metadata.name,
       replicas: set.spec.replicas ?? 1,
@@ -65,12 +99,12 @@ export function startDeployments(deps: ControllerDeps): AsyncDisposable {
     }));
   }
 
-  async function scale({ metadata, spec }: ReplicaSet, replicas: number, signal: AbortSignal): Promise<void> {
+  async #scale({ metadata, spec }: ReplicaSet, replicas: number, signal: AbortSignal): Promise<void> {
     if (spec.replicas === replicas) return;
-    await client.mergePatch(RESOURCES.ReplicaSet, metadata, { spec: { replicas } }, { signal });
+    await this.#client.mergePatch(RESOURCES.ReplicaSet, metadata, { spec: { replicas } }, { signal });
   }
 
-  async function writeStatus(
+  async #writeStatus(
     { metadata, spec }: Deployment,
     generations: readonly Generation[],
     signal: AbortSignal,
@@ -84,34 +118,6 @@ export function startDeployments(deps: ControllerDeps): AsyncDisposable {
       availableReplicas: available,
       unavailableReplicas: Math.max((spec.replicas ?? 1) - available, 0),
     };
-    await client.mergePatch(RESOURCES.Deployment, metadata, { status }, { subresource: "status", signal });
+    await this.#client.mergePatch(RESOURCES.Deployment, metadata, { status }, { subresource: "status", signal });
   }
-
-  const deploymentOf = (setKey: string | undefined): string | undefined => {
-    const set = setKey === undefined ? undefined : state.replicaSets.get(setKey);
-    const owner = set?.metadata.ownerReferences?.find(({ kind }) => kind === "Deployment");
-    return owner && objectKey({ name: owner.name, namespace: set?.metadata.namespace });
-  };
-  const reconciler = new Reconciler({ name: "deployments", reconcile }, deps);
-  const add = (key: string | undefined): void => {
-    if (key !== undefined) reconciler.add(key);
-  };
-  const stack = new AsyncDisposableStack();
-  stack.use(reconciler);
-  stack.use(
-    state.deployments.subscribe((changes) => {
-      for (const { key, after } of changes) if (after !== undefined) add(key);
-    }),
-  );
-  stack.use(
-    state.replicaSets.subscribe((changes) => {
-      for (const { key } of changes) add(deploymentOf(key));
-    }),
-  );
-  stack.use(
-    state.pods.subscribe((changes) => {
-      for (const { before, after } of changes) add(deploymentOf(replicaSetOf(after ?? before)));
-    }),
-  );
-  return stack;
 }

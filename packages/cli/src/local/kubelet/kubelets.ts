@@ -7,13 +7,15 @@ import type { ClusterState } from "../controllers/cluster-state.ts";
 import { AddressPool } from "../network/address-pool.ts";
 import type { CniPlugin } from "../network/cni-plugin.ts";
 import type { Fabric } from "../network/fabric.ts";
+import { PluginRegistry } from "../network/plugin-registry.ts";
 import type { Place } from "../run-directory/place.ts";
 import type { RecordKeeper } from "../run-directory/record.ts";
 import { NODES, type NodeSpec } from "../topology.ts";
 import { createPodCgroups } from "./cgroups.ts";
 import { Kubelet } from "./kubelet.ts";
 import { LogFiles } from "./log-files.ts";
-import { createNodeSandbox } from "./node-sandbox.ts";
+import { createNodeSandbox, type NodeSandboxDeps } from "./node-sandbox.ts";
+import type { PodWorkerDeps } from "./pod-worker.ts";
 import { StatusWriter } from "./status-writer.ts";
 
 export interface KubeletsDeps {
@@ -25,6 +27,8 @@ export interface KubeletsDeps {
   readonly keeper: RecordKeeper;
   readonly fabric: Fabric;
   readonly folder: string;
+  /** Agents will install a CNI plugin on the nodes. */
+  readonly hasAgents: boolean;
   readonly environment: Readonly<Record<string, string>>;
 }
 
@@ -38,6 +42,12 @@ export interface Kubelets extends AsyncDisposable {
 
 /** How long programs may take to end when the mesh does. */
 const MAX_GRACE_MS = 8000;
+
+/**
+ * An agent finds pods that were there before it by their control groups. Where there are none, pods wait a while for the
+ * plugin, through which the agent learns of them.
+ */
+const PLUGIN_PATIENCE_MS = 20_000;
 
 /** In this order pods end with the mesh. */
 const STAGES: readonly ((pod: Pod) => boolean)[] = [
@@ -55,24 +65,27 @@ export function startKubelets(deps: KubeletsDeps): Kubelets {
   const logs = stack.use(new LogFiles(place.logs, clock));
   const cgroups = createPodCgroups(place.mesh, keeper);
   if (cgroups === undefined) logger.warn("pods get no control groups: this user may not make any");
-  const plugins = new Map<string, CniPlugin>();
+  const patienceMs = cgroups === undefined && deps.hasAgents ? PLUGIN_PATIENCE_MS : 0;
+  const plugins = new PluginRegistry(clock, patienceMs);
   const start = (node: NodeSpec): Kubelet => {
-    const sandboxDeps = {
-      ...{ client, clock, logger, place, keeper, node, cgroups },
+    const sandboxDeps: NodeSandboxDeps = {
+      client,
+      clock,
+      logger,
+      place,
+      keeper,
+      node,
+      cgroups,
       configMaps: state.configMaps,
       netns: deps.fabric.nodes.get(node.name) as Netns,
       addresses: new AddressPool(node.podPrefix),
-      cniPlugin: () => plugins.get(node.name),
+      plugins,
       folder: deps.folder,
       environment: deps.environment,
     };
-    return new Kubelet(
-      {
-        ...{ client, pods: state.pods, clock, logger, events, statuses, logs },
-        createSandbox: (pod, signal) => createNodeSandbox(pod, sandboxDeps, signal),
-      },
-      { nodeName: node.name, hostIp: node.address },
-    );
+    const createSandbox: PodWorkerDeps["createSandbox"] = (pod, signal) => createNodeSandbox(pod, sandboxDeps, signal);
+    const kubeletDeps = { client, pods: state.pods, clock, logger, events, statuses, logs, createSandbox };
+    return new Kubelet(kubeletDeps, { nodeName: node.name, hostIp: node.address });
   };
   const kubelets = NODES.map(start);
   stack.defer(async () => {
@@ -81,7 +94,7 @@ export function startKubelets(deps: KubeletsDeps): Kubelets {
   });
   return {
     pidsOf: ({ metadata: { uid = "" } }) => kubelets.flatMap((kubelet) => kubelet.worker(uid)?.pids ?? []),
-    installCniPlugin: (node, plugin) => void plugins.set(node, plugin),
+    installCniPlugin: (node, plugin) => plugins.install(node, plugin),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }

@@ -6,7 +6,8 @@ import type { ConfigMap, Container, Pod } from "@ambientmesh/api/kubernetes";
 import type { KubeClient, Store } from "@ambientmesh/kube";
 import type { BindMount, NetnsRef } from "@ambientmesh/linux";
 import type { AddressPool } from "../network/address-pool.ts";
-import { addToChain, type CniPlugin } from "../network/cni-plugin.ts";
+import { addToChain } from "../network/cni-plugin.ts";
+import type { PluginRegistry } from "../network/plugin-registry.ts";
 import { createPodNetwork } from "../network/pod-network.ts";
 import { resolvConf } from "../network/resolv-conf.ts";
 import type { Place } from "../run-directory/place.ts";
@@ -31,11 +32,10 @@ export interface NodeSandboxDeps {
   readonly keeper: RecordKeeper;
   readonly node: NodeSpec;
   /** The node's namespace. */
-  readonly netns: NetnsRef & Parameters<typeof createPodNetwork>[1]["netns"];
+  readonly netns: NetnsRef;
   readonly addresses: AddressPool;
   readonly cgroups: PodCgroups | undefined;
-  /** The mesh's CNI plugin, once the node's agent has installed it. */
-  readonly cniPlugin: () => CniPlugin | undefined;
+  readonly plugins: PluginRegistry;
   /** Working directory of programs: where the YAML is. */
   readonly folder: string;
   /** Variables that every program gets. */
@@ -77,8 +77,9 @@ async function connect(
   { deps, signal }: { readonly deps: NodeSandboxDeps; readonly signal: AbortSignal },
 ): Promise<{ readonly netns: NetnsRef; readonly ip: string }> {
   if (pod.spec.hostNetwork === true) return { netns: deps.netns, ip: deps.node.address };
+  const plugin = await deps.plugins.pluginOf(deps.node.name, signal);
+  signal.throwIfAborted();
   const network = stack.use(await createPodNetwork(pod.metadata.uid ?? "", deps));
-  const plugin = deps.cniPlugin();
   if (plugin !== undefined) await addToChain(plugin, { pod, netns: network.path, ip: network.ip }, signal);
   return network;
 }

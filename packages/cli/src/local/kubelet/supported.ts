@@ -4,23 +4,55 @@ import { isFieldPath } from "./field-paths.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** What local mode does, or what has no meaning for a process without an image. */
-const POD_FIELDS = new Set([
-  ...["containers", "nodeName", "nodeSelector", "tolerations", "serviceAccountName", "serviceAccount", "hostNetwork"],
-  ...["volumes", "restartPolicy", "terminationGracePeriodSeconds", "dnsPolicy", "hostname", "subdomain", "hostPID"],
-  // Without effect:
-  ...["automountServiceAccountToken", "enableServiceLinks", "securityContext", "imagePullSecrets", "affinity"],
-  ...["topologySpreadConstraints", "schedulerName", "priority", "priorityClassName", "preemptionPolicy", "overhead"],
-  ...["runtimeClassName", "os", "resources", "hostUsers"],
-]);
+/** What local mode does. */
+const POD_FIELDS = [
+  "containers",
+  "nodeName",
+  "nodeSelector",
+  "tolerations",
+  "serviceAccountName",
+  "serviceAccount",
+  "hostNetwork",
+  "hostPID",
+  "volumes",
+  "restartPolicy",
+  "terminationGracePeriodSeconds",
+  "dnsPolicy",
+  "hostname",
+];
+/** What has no effect on a process without an image, and does no harm either. */
+const POD_FIELDS_WITHOUT_EFFECT = [
+  "subdomain",
+  "automountServiceAccountToken",
+  "enableServiceLinks",
+  "securityContext",
+  "imagePullSecrets",
+  "affinity",
+  "topologySpreadConstraints",
+  "schedulerName",
+  "priority",
+  "priorityClassName",
+  "preemptionPolicy",
+  "overhead",
+  "runtimeClassName",
+  "os",
+  "resources",
+  "hostUsers",
+];
 
-const CONTAINER_FIELDS = new Set([
-  ...["name", "command", "args", "workingDir", "ports", "env", "volumeMounts", "readinessProbe"],
-  // Without effect:
-  ...["image", "imagePullPolicy", "resources", "resizePolicy", "securityContext"],
-  ...["terminationMessagePath", "terminationMessagePolicy"],
-]);
+const CONTAINER_FIELDS = ["name", "command", "args", "workingDir", "ports", "env", "volumeMounts", "readinessProbe"];
+const CONTAINER_FIELDS_WITHOUT_EFFECT = [
+  "image",
+  "imagePullPolicy",
+  "resources",
+  "resizePolicy",
+  "securityContext",
+  "terminationMessagePath",
+  "terminationMessagePolicy",
+];
 
+const KNOWN_POD_FIELDS: ReadonlySet<string> = new Set([...POD_FIELDS, ...POD_FIELDS_WITHOUT_EFFECT]);
+const KNOWN_CONTAINER_FIELDS: ReadonlySet<string> = new Set([...CONTAINER_FIELDS, ...CONTAINER_FIELDS_WITHOUT_EFFECT]);
 const VOLUME_FIELDS = new Set(["name", "configMap", "emptyDir", "hostPath", "projected"]);
 const PROJECTIONS = new Set(["serviceAccountToken", "configMap", "downwardAPI"]);
 const MOUNT_FIELDS = new Set(["name", "mountPath", "readOnly", "mountPropagation", "recursiveReadOnly"]);
@@ -30,7 +62,7 @@ const PROBE_KINDS = ["httpGet", "tcpSocket"];
 export function unsupportedFields(pod: Pod): readonly string[] {
   const spec = pod.spec as unknown as Json;
   return [
-    ...others(spec, POD_FIELDS, "spec"),
+    ...others(spec, KNOWN_POD_FIELDS, "spec"),
     ...(spec["dnsPolicy"] === "None" ? ["spec.dnsPolicy: None is not supported in local mode"] : []),
     ...listAt(spec, "containers").flatMap((container, index) =>
       containerProblems(container, `spec.containers[${index}]`),
@@ -43,7 +75,7 @@ function containerProblems(container: Json, path: string): readonly string[] {
   const probe = (container["readinessProbe"] ?? {}) as Json;
   const hasProbe = Object.keys(probe).length > 0;
   return [
-    ...others(container, CONTAINER_FIELDS, path),
+    ...others(container, KNOWN_CONTAINER_FIELDS, path),
     ...(isUnset(container["command"])
       ? [`${path}.command: local mode runs programs, not images; name the program to run`]
       : []),

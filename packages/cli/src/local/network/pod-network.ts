@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from "node:crypto";
-import { NetworkPlan, ipBatch, linuxErrors, openNamedNetns, pidsInNetns, type Netns } from "@ambientmesh/linux";
+import {
+  NetworkPlan,
+  ipBatch,
+  linuxErrors,
+  openNamedNetns,
+  pidsInNetns,
+  type Netns,
+  type NetnsRef,
+} from "@ambientmesh/linux";
 import { cliErrors } from "../../errors.ts";
 import { kill } from "../run-directory/leftovers.ts";
 import { podNetnsName, type Place } from "../run-directory/place.ts";
@@ -22,7 +30,7 @@ export interface PodNetworkDeps {
   readonly keeper: RecordKeeper;
   readonly node: NodeSpec;
   /** The node's namespace. */
-  readonly netns: Netns;
+  readonly netns: NetnsRef;
   readonly addresses: AddressPool;
 }
 
@@ -62,13 +70,13 @@ export function hostDevice(uid: string): string {
 }
 
 /** The namespace would take it along, but only when the kernel gets round to it; the route has to go now. */
-async function removeDevice(netns: Netns, device: string): Promise<void> {
+async function removeDevice(netns: NetnsRef, device: string): Promise<void> {
   await ipBatch([`link del dev ${device}`], { netns }).catch((error: unknown) => {
     if (!/Cannot find device/.test(String(error))) throw error;
   });
 }
 
-async function endProcesses(netns: Netns): Promise<void> {
+async function endProcesses(netns: NetnsRef): Promise<void> {
   for (const pid of await pidsInNetns(netns)) kill(pid);
 }
 

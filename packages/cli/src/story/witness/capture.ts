@@ -7,19 +7,27 @@ import { tcpSegments, type TcpSegment } from "./pcap.ts";
 
 /** More than this is not kept of one capture. */
 const MAX_BYTES = 64 * 1024 * 1024;
+/** What tcpdump has not read by then is lost when it is stopped. */
+const QUIET_MS = 100;
+const MAX_QUIET_WAIT_MS = 2000;
 
 /**
  * A tcpdump on the link between the nodes, from its start until {@link Capture.stop}.
  * Sees only traffic from and to pods.
  */
 export class Capture {
+  readonly #mesh: LocalMesh;
   readonly #child: ChildProcess;
   readonly #chunks: Buffer[] = [];
   #bytes = 0;
 
-  private constructor(child: ChildProcess) {
+  #lastAtMs = performance.now();
+
+  private constructor(mesh: LocalMesh, child: ChildProcess) {
+    this.#mesh = mesh;
     this.#child = child;
     child.stdout?.on("data", (chunk: Buffer) => {
+      this.#lastAtMs = performance.now();
       this.#bytes += chunk.length;
       if (this.#bytes <= MAX_BYTES) this.#chunks.push(chunk);
     });
@@ -37,6 +45,8 @@ export class Capture {
       "br0",
       "-n",
       "-U",
+      // Else packets wait up to a second for others, and are lost when tcpdump is stopped meanwhile.
+      "--immediate-mode",
       "-s",
       "0",
       "-Z",
@@ -45,7 +55,7 @@ export class Capture {
       "-",
       filter,
     ]);
-    const capture = new Capture(child);
+    const capture = new Capture(mesh, child);
     let said = "";
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     child.stderr?.on("data", (chunk: Buffer) => {
@@ -59,8 +69,13 @@ export class Capture {
     return capture;
   }
 
-  /** Ends the capture and returns what was seen. */
+  /** Ends the capture when nothing comes any more, and returns what was seen. */
   async stop(): Promise<Sighting> {
+    const until = performance.now() + MAX_QUIET_WAIT_MS;
+    await this.#mesh.waitFor("the link to be quiet", MAX_QUIET_WAIT_MS * 2, async () => {
+      const now = performance.now();
+      return now - this.#lastAtMs > QUIET_MS || now > until ? true : undefined;
+    });
     const exited = this.#child.exitCode === null ? once(this.#child, "close") : Promise.resolve();
     this.#child.kill("SIGINT");
     await exited;

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+import { statSync } from "node:fs";
+import { resolve } from "node:path";
+import { messageOf, parseDurationMs, type Clock, type Logger } from "@ambientmesh/core";
+import type { CliConfig } from "../config.ts";
+import { cliErrors } from "../errors.ts";
+import type { ComponentOptions } from "../local/cluster/components.ts";
+import type { ResolveModule } from "../local/cluster/programs.ts";
+import { findFooting } from "../local/footing.ts";
+import type { RunningMesh } from "../local/running-mesh.ts";
+import { removeLeftovers } from "../local/run-directory/leftovers.ts";
+import { Place } from "../local/run-directory/place.ts";
+import { readRecord } from "../local/run-directory/record.ts";
+import { startMesh } from "../local/start-mesh.ts";
+import type { StoryReport } from "../story/report.ts";
+import { tellStory } from "../story/story.ts";
+import { ProblemTeller } from "./feed-problems.ts";
+import { openForwards, parseForwards, type WantedForward } from "./forwards.ts";
+import { helpText } from "./help-text.ts";
+import { listenForStop, type StopSignals } from "./stop-signals.ts";
+import { Progress, type Terminal } from "./terminal.ts";
+
+/** Flags of `local up`, as commander gives them. */
+export interface UpFlags {
+  readonly name: string;
+  readonly story?: boolean;
+  readonly once?: boolean;
+  readonly json?: boolean;
+  /** False with `--no-mesh`. */
+  readonly mesh: boolean;
+  readonly secretTtl?: string;
+  readonly logLevel: string;
+  readonly apiPort?: string;
+  readonly forward?: readonly string[];
+}
+
+/** Runs another program in the place of this process: absolute path, command line, environment. */
+export type Become = (program: string, argv: readonly string[], env: Readonly<Record<string, string>>) => never;
+
+export interface UpDeps {
+  readonly config: CliConfig;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly terminal: Terminal;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly resolve: ResolveModule;
+  /** Command line that runs this program with the same arguments again. */
+  readonly self: readonly string[];
+  readonly become: Become;
+}
+
+const DEFAULT_SECRET_TTL = "24h";
+/** Short enough to see certificates rotate while the story is told. */
+const STORY_SECRET_TTL = "40s";
+const READY_WITHIN_MS = 60_000;
+const EXIT = { ok: 0, failed: 1, interrupted: 130 } as const;
+
+interface UpOptions {
+  readonly flags: UpFlags;
+  readonly folder: string;
+  readonly apiPort: number | undefined;
+  readonly secretTtl: string;
+  readonly forwards: readonly WantedForward[];
+}
+
+/** Runs a mesh until it is asked to end, or with `--story --once` until its story is told. @returns the exit code */
+export async function up(folder: string, flags: UpFlags, deps: UpDeps): Promise<number> {
+  const options = checkedOptions(folder, flags);
+  const footing = await findFooting(deps.config, deps.self);
+  if (footing.kind === "inside") {
+    deps.terminal.tell("This user may not change the machine's network: the mesh gets a user namespace of its own.");
+    deps.become(footing.program, footing.argv, { ...definedOf(deps.env), ...footing.env });
+  }
+  const place = new Place(footing.root, flags.name, footing.seclusion);
+  using stop = listenForStop(deps.clock, () => void forceEnd(place, deps));
+  const progress = new Progress(deps.terminal, deps.clock);
+  try {
+    const code = await runMesh(place, options, { ...deps, progress, stop });
+    progress.tell("everything of the mesh is removed");
+    return code;
+  } catch (error) {
+    const wasAsked = stop.signal.aborted && !cliErrors.is(error, "CLI_LEFTOVERS");
+    if (!wasAsked) throw error;
+    progress.tell(`ended by ${stop.received} before everything was up; everything is removed`);
+    return EXIT.interrupted;
+  }
+}
+
+function definedOf(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined));
+}
+
+function checkedOptions(folder: string, flags: UpFlags): UpOptions {
+  const invalid = (text: string): Error => cliErrors.create("CLI_ARGUMENT_INVALID", text);
+  const path = resolve(folder);
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    throw cliErrors.create("CLI_FOLDER_INVALID", `${folder} is no folder; name one with YAML files in it`);
+  }
+  if ((flags.once === true || flags.json === true) && flags.story !== true) {
+    throw invalid("--once and --json belong to --story");
+  }
+  if (flags.story === true && !flags.mesh) throw invalid("--story needs the mesh; leave --no-mesh out");
+  const secretTtl = flags.secretTtl ?? (flags.story === true ? STORY_SECRET_TTL : DEFAULT_SECRET_TTL);
+  try {
+    parseDurationMs(secretTtl);
+  } catch (error) {
+    throw invalid(`--secret-ttl "${secretTtl}" ${messageOf(error)}`);
+  }
+  const apiPort = flags.apiPort === undefined ? undefined : Number(flags.apiPort);
+  if (apiPort !== undefined && !(Number.isInteger(apiPort) && apiPort > 0 && apiPort < 65_536)) {
+    throw invalid(`--api-port "${flags.apiPort}" is no port from 1 to 65535`);
+  }
+  return { flags, folder: path, apiPort, secretTtl, forwards: parseForwards(flags.forward ?? []) };
+}
+
+type RunDeps = UpDeps & { readonly progress: Progress; readonly stop: StopSignals };
+
+async function runMesh(place: Place, options: UpOptions, deps: RunDeps): Promise<number> {
+  const { flags, folder, apiPort } = options;
+  const { config, env, terminal, clock, logger, progress, stop } = deps;
+  const problems = new ProblemTeller(terminal);
+  await using stack = new AsyncDisposableStack();
+  const mesh = stack.use(
+    await startMesh(
+      {
+        place,
+        folder,
+        apiPort,
+        components: flags.mesh ? componentOptions(options, deps) : undefined,
+        environment: { ...config.inherited, PATH: config.searchPath },
+        machineEnvironment: env,
+      },
+      { clock, logger, onProgress: (text) => progress.tell(text), onProblems: (found) => problems.tell(found) },
+      stop.signal,
+    ),
+  );
+  // Told when everything else has been said.
+  stack.defer(() => progress.tell("the mesh is being stopped"));
+  const unready = await untilReady(mesh, clock, stop.signal);
+  if (unready.length === 0) progress.tell("all pods are ready");
+  else terminal.tell(`not ready after ${READY_WITHIN_MS / 1000} s:\n${unready.map((text) => `  ${text}`).join("\n")}`);
+  const forwards = await openForwards(stack, mesh, options.forwards, deps);
+  const report = flags.story === true ? await story(mesh, { ...options, unready }, deps) : undefined;
+  if (report !== undefined && flags.json === true) terminal.result(JSON.stringify(report));
+  if (flags.once !== true) {
+    terminal.tell(helpText({ mesh, name: flags.name, folder, forwards }));
+    await untilAborted(stop.signal);
+  }
+  return report === undefined || report.ok ? EXIT.ok : EXIT.failed;
+}
+
+function componentOptions(
+  { flags, secretTtl }: UpOptions,
+  { resolve: resolveModule, config }: UpDeps,
+): ComponentOptions {
+  return { resolve: resolveModule, secretTtl, logLevel: flags.logLevel, searchPath: config.searchPath };
+}
+
+async function untilReady(mesh: RunningMesh, clock: Clock, signal: AbortSignal): Promise<readonly string[]> {
+  const deadlineMs = clock.monotonicMs() + READY_WITHIN_MS;
+  for (;;) {
+    const unready = await mesh.unready();
+    if (unready.length === 0 || clock.monotonicMs() > deadlineMs) return unready;
+    await clock.sleep(100, signal);
+  }
+}
+
+async function story(
+  mesh: RunningMesh,
+  options: UpOptions & { readonly unready: readonly string[] },
+  { terminal, stop }: RunDeps,
+): Promise<StoryReport> {
+  if (options.unready.length > 0) {
+    return { ok: false, steps: [{ name: "the mesh comes up", ok: false, observed: options.unready.join("; ") }] };
+  }
+  const context = { mesh, certificateTtlSeconds: parseDurationMs(options.secretTtl) / 1000 };
+  const told = tellStory(context, ({ name, ok, observed }) => {
+    if (!stop.signal.aborted) terminal.tell(`${ok ? "ok    " : "FAILED"} ${name}\n         ${observed}`);
+  });
+  const stopped = untilAborted(stop.signal).then(() => {
+    throw cliErrors.create("CLI_STORY_FAILED", "the story was ended before it was told");
+  });
+  return Promise.race([told, stopped]);
+}
+
+async function untilAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
+
+/** The user has asked twice: nothing is waited for any more. */
+async function forceEnd(place: Place, { clock, terminal }: UpDeps): Promise<void> {
+  terminal.tell("ending at once");
+  const record = readRecord(place.record);
+  const left = record === undefined ? [] : await removeLeftovers(place, record, { clock });
+  for (const text of left) terminal.tell(`left: ${text}`);
+  process.exit(EXIT.interrupted);
+}
