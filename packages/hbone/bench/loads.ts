@@ -87,7 +87,11 @@ export async function bulk(port: number, mode: "u" | "d", count: number, app: Ap
     else socket.resume();
   }
   const received = (): number => sockets.reduce((sum, { bytesRead }) => sum + bytesRead, 0);
-  return { done: mode === "u" ? app.received : received, latencies: [], stop: () => sockets.forEach((s) => s.destroy()) };
+  return {
+    done: mode === "u" ? app.received : received,
+    latencies: [],
+    stop: () => sockets.forEach((s) => s.destroy()),
+  };
 }
 
 /** Requests of 1 KiB, one at a time on each of `count` connections. */

@@ -39,8 +39,8 @@ const settings = { initialWindowSize: 4 * MIB, maxFrameSize: MIB, maxConcurrentS
 
 function svidOf(setup: ProxySetup): Svid {
   return createSvid({
-    certificates: parseCertificates(setup.chainPem),
-    privateKey: parsePrivateKey(setup.keyPem),
+    certificates: parseCertificates(setup.chainPem, "the chain"),
+    privateKey: parsePrivateKey(setup.keyPem, "the key"),
     trustBundle: parseTrustBundle(setup.rootsPem),
   });
 }
@@ -59,13 +59,15 @@ function oursAsClient(setup: ProxySetup): Server {
   const target = { source: svid.id, expected: [setup.peerId], address: `127.0.0.1:${setup.hbonePort}` };
   return listener((socket) => {
     socket.on("error", () => socket.destroy());
-    pool.connect(target, { authority: `127.0.0.1:${setup.appPort}`, headers: { baggage: "k8s.cluster.name=bench" } }).then(
-      (outcome) => {
-        if (outcome.kind === "open" && !socket.destroyed) joinTunnel(socket, outcome.tunnel, buffers);
-        else socket.destroy();
-      },
-      () => socket.destroy(),
-    );
+    pool
+      .connect(target, { authority: `127.0.0.1:${setup.appPort}`, headers: { baggage: "k8s.cluster.name=bench" } })
+      .then(
+        (outcome) => {
+          if (outcome.kind === "open" && !socket.destroyed) joinTunnel(socket, outcome.tunnel, buffers);
+          else socket.destroy();
+        },
+        () => socket.destroy(),
+      );
   });
 }
 
@@ -112,7 +114,11 @@ function http2AsServer(setup: ProxySetup): Server {
   const server = createSecureServer({ ...serverTlsOptions(svidOf(setup)), settings });
   server.on("session", (session) => session.setLocalWindowSize(16 * MIB));
   server.on("stream", (stream, headers) => {
-    const app = connect({ port: Number(String(headers[":authority"]).split(":")[1]), noDelay: true, allowHalfOpen: true });
+    const app = connect({
+      port: Number(String(headers[":authority"]).split(":")[1]),
+      noDelay: true,
+      allowHalfOpen: true,
+    });
     app.on("connect", () => {
       stream.respond({ ":status": 200 });
       splice(app, stream);

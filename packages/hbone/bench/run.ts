@@ -27,7 +27,10 @@ const { values } = parseArgs({
 const ms = Number(values.ms);
 const app = await startApp();
 
-const loads: Record<string, { readonly unit: string; readonly size: number; readonly start: (port: number) => Promise<RunningLoad> }> = {
+const loads: Record<
+  string,
+  { readonly unit: string; readonly size: number; readonly start: (port: number) => Promise<RunningLoad> }
+> = {
   "bulk-up-1": { unit: "GB", size: 1e9, start: (port) => bulk(port, "u", 1, app) },
   "bulk-up-8": { unit: "GB", size: 1e9, start: (port) => bulk(port, "u", 8, app) },
   "bulk-down-1": { unit: "GB", size: 1e9, start: (port) => bulk(port, "d", 1, app) },
@@ -69,7 +72,9 @@ const authority = await createTestAuthority();
 const clientSvid = await authority.svid("spiffe://cluster.local/ns/bench/sa/client");
 const serverSvid = await authority.svid("spiffe://cluster.local/ns/bench/sa/server");
 
-async function startProxy(setup: Omit<ProxySetup, "chainPem" | "keyPem" | "rootsPem" | "peerId">): Promise<ChildProcess & { port: number }> {
+async function startProxy(
+  setup: Omit<ProxySetup, "chainPem" | "keyPem" | "rootsPem" | "peerId">,
+): Promise<ChildProcess & { port: number }> {
   const [svid, peer] = setup.role === "client" ? [clientSvid, serverSvid] : [serverSvid, clientSvid];
   const child = fork(new URL("proxy.ts", import.meta.url), { execArgv: process.execArgv });
   child.send({
@@ -95,13 +100,17 @@ async function startPair(engine: ProxySetup["engine"], appPort: number): Promise
     port: client.port,
     usage: async () => {
       const [a, b] = await Promise.all([ask(client), ask(server)]);
-      return { cpuSeconds: a.cpuSeconds + b.cpuSeconds, rssMb: `${Math.round(a.rss / 1e6)}/${Math.round(b.rss / 1e6)}` };
+      return {
+        cpuSeconds: a.cpuSeconds + b.cpuSeconds,
+        rssMb: `${Math.round(a.rss / 1e6)}/${Math.round(b.rss / 1e6)}`,
+      };
     },
     stop: () => [client, server].forEach((child) => child.disconnect()),
   };
 }
 
-const median = (numbers: readonly number[]): number => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0;
+const median = (numbers: readonly number[]): number =>
+  numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0;
 
 const engines = (["ours", "node:http2"] as const).filter((engine) => (values.engine ?? engine) === engine);
 const pairs = new Map<string, Pair>();

@@ -28,7 +28,8 @@ export const hboneErrors: ErrorCatalogue<HboneErrorCode> = errorCatalogue({
   HBONE_CONNECTION_LOST: "The peer of an HTTP/2 connection sent nothing, not even the answer to a ping, for too long.",
   HBONE_DIAL_FAILED: "No TCP connection to the peer could be made; the cause is the dialler's error.",
   HBONE_DRAINING: "A new tunnel was asked for while the pool, the server or the connection was shutting down.",
-  HBONE_HEADER_INVALID: "A header or an authority given by the caller can't be sent: its name or its value is malformed.",
+  HBONE_HEADER_INVALID:
+    "A header or an authority given by the caller can't be sent: its name or its value is malformed.",
   HBONE_LIMIT: "A limit of this side or of the peer would have been exceeded: streams, header size or queued bytes.",
   HBONE_OPTIONS_INVALID: "An option given by the caller is out of its range; the message names the range.",
   HBONE_PEER_REFUSED: "The TLS handshake worked, but the peer's identity is not one that was expected.",

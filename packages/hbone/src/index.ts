@@ -13,7 +13,12 @@ export type { PooledConnection, TunnelTarget } from "./client/pool-target.ts";
 
 /** Server. */
 export { ConnectRequest } from "./server/connect-request.ts";
-export { HboneServer, type HboneServerDeps, type HboneServerOptions, type HboneServerStats } from "./server/hbone-server.ts";
+export {
+  HboneServer,
+  type HboneServerDeps,
+  type HboneServerOptions,
+  type HboneServerStats,
+} from "./server/hbone-server.ts";
 export { ServerConnection } from "./server/server-connection.ts";
 
 /** Tunnels. */
@@ -25,12 +30,7 @@ export type { JoinEnd, JoinResult } from "./join/join-result.ts";
 /** Headers of CONNECT requests. */
 export { formatBaggage, parseBaggage, WORKLOAD_TYPES, type Baggage, type WorkloadType } from "./headers/baggage.ts";
 export { formatForwarded, parseForwarded, type Forwarded } from "./headers/forwarded.ts";
-export {
-  createTraceParent,
-  formatTraceParent,
-  parseTraceParent,
-  type TraceParent,
-} from "./headers/traceparent.ts";
+export { createTraceParent, formatTraceParent, parseTraceParent, type TraceParent } from "./headers/traceparent.ts";
 
 /** What both sides share. */
 export { IoBuffers } from "./buffers/io-buffers.ts";

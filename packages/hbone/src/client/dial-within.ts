@@ -45,7 +45,10 @@ export async function dialWithin(
 
 function lateError(address: string, timeoutMs: number): MeshError {
   const message = `no connection to ${address} within ${timeoutMs} ms; if the pod is there, a NetworkPolicy may block its port`;
-  return hboneErrors.create("HBONE_TIMEOUT", message, { details: { phase: "dial", address, timeoutMs }, retryable: true });
+  return hboneErrors.create("HBONE_TIMEOUT", message, {
+    details: { phase: "dial", address, timeoutMs },
+    retryable: true,
+  });
 }
 
 function failedError(address: string, cause: unknown): MeshError {

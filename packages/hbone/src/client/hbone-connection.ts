@@ -10,7 +10,13 @@ import { channels } from "../diagnostics.ts";
 import { hboneErrors } from "../errors.ts";
 import { H2Code } from "../h2/constants.ts";
 import { checkAuthority, toFields, type ResponseHead } from "../h2/message.ts";
-import { describeConnection, disableNagle, refusedHandshakeError, type SecureLimits, type SecureOutcome } from "../secure-transport.ts";
+import {
+  describeConnection,
+  disableNagle,
+  refusedHandshakeError,
+  type SecureLimits,
+  type SecureOutcome,
+} from "../secure-transport.ts";
 import type { ConnectionInfo } from "../tunnel/tunnel-info.ts";
 import { TunnelStream } from "../tunnel/tunnel-stream.ts";
 import type { ConnectOutcome, ConnectRequestOptions } from "./connect-outcome.ts";
@@ -56,7 +62,10 @@ const RESPONSE_TIMEOUT_MS = 20_000;
 export async function openHboneConnection(
   raw: Duplex,
   deps: HboneConnectionDeps,
-  options: HboneConnectionOptions & { readonly events?: HboneConnectionEvents; readonly signal?: AbortSignal | undefined } = {},
+  options: HboneConnectionOptions & {
+    readonly events?: HboneConnectionEvents;
+    readonly signal?: AbortSignal | undefined;
+  } = {},
 ): Promise<HboneConnection> {
   const { signal = new AbortController().signal, tlsTimeoutMs = TLS_TIMEOUT_MS } = options;
   disableNagle(raw);
@@ -152,7 +161,9 @@ export class HboneConnection {
       request.headers,
     );
     const { promise, resolve, reject } = Promise.withResolvers<ConnectOutcome>();
-    const stream = this.#connection.request(fields, (head) => resolve(this.#onResponse(stream, head, request.authority)));
+    const stream = this.#connection.request(fields, (head) =>
+      resolve(this.#onResponse(stream, head, request.authority)),
+    );
     stream.onWithdrawn = ({ error }) => reject(error);
     const limit = this.#responseTimeoutMs;
     using _timer = this.#clock.setTimer(limit, () => stream.reset(H2Code.cancel, this.#lateError(request.authority)));
@@ -186,7 +197,12 @@ export class HboneConnection {
     const { status, headers } = head;
     stream.onWithdrawn = undefined;
     if (status >= 200 && status < 300) {
-      return { kind: "open", tunnel: new TunnelStream(stream, { ...this.info, authority }, this.#clock), status, headers };
+      return {
+        kind: "open",
+        tunnel: new TunnelStream(stream, { ...this.info, authority }, this.#clock),
+        status,
+        headers,
+      };
     }
     // A body of a refusal is of no use here; a refusal without one is complete with our own END_STREAM.
     if (stream.isRemoteEnded) stream.end();
@@ -206,7 +222,9 @@ export class HboneConnection {
   #cannotOpenError(): MeshError {
     const { isDraining, maxStreams } = this.#connection;
     if (isDraining) {
-      return hboneErrors.create("HBONE_DRAINING", `the connection with ${this.#peerName} takes no new tunnels`, { retryable: true });
+      return hboneErrors.create("HBONE_DRAINING", `the connection with ${this.#peerName} takes no new tunnels`, {
+        retryable: true,
+      });
     }
     const message = `the connection with ${this.#peerName} has all of its ${maxStreams} tunnels in use`;
     return hboneErrors.create("HBONE_LIMIT", message, { retryable: true });

@@ -127,7 +127,8 @@ export class HbonePool<Target extends TunnelTarget = TunnelTarget> implements As
         else this.#refused++;
         return outcome;
       } catch (error) {
-        if (this.#isClosed || attempt >= MAX_ATTEMPTS || !hboneErrors.is(error, "HBONE_STREAM_UNPROCESSED")) throw error;
+        if (this.#isClosed || attempt >= MAX_ATTEMPTS || !hboneErrors.is(error, "HBONE_STREAM_UNPROCESSED"))
+          throw error;
         this.#retries++;
       }
     }
@@ -141,7 +142,7 @@ export class HbonePool<Target extends TunnelTarget = TunnelTarget> implements As
     for (const entry of this.#entries.values()) entry.retire(isRetired);
     if (mode === "drain") return;
     const error = hboneErrors.create("HBONE_CONNECTION_CLOSED", "the connection was retired at once");
-    for (const [connection, pooled] of [...this.#pooled]) if (isRetired(pooled)) connection.abort(error);
+    for (const [connection, pooled] of this.#pooled) if (isRetired(pooled)) connection.abort(error);
   }
 
   /** Takes no new requests; connections close when their last tunnel has ended. */
@@ -149,7 +150,7 @@ export class HbonePool<Target extends TunnelTarget = TunnelTarget> implements As
     this.#isClosed = true;
     const error = drainingError();
     for (const entry of this.#entries.values()) entry.abortDial(error);
-    for (const connection of [...this.#pooled.keys()]) connection.drain();
+    for (const connection of this.#pooled.keys()) connection.drain();
     this.#settle();
   }
 
@@ -157,7 +158,7 @@ export class HbonePool<Target extends TunnelTarget = TunnelTarget> implements As
   abort(): void {
     this.drain();
     const error = drainingError();
-    for (const connection of [...this.#pooled.keys()]) connection.abort(error);
+    for (const connection of this.#pooled.keys()) connection.abort(error);
   }
 
   /** Drains for up to `deadlineMs`, then aborts; resolves when nothing is open. */

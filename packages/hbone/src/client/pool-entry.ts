@@ -89,14 +89,18 @@ export class PoolEntry<Target extends TunnelTarget> {
   #startDial(): Dial<Target> {
     const abort = new AbortController();
     const dial: Dial<Target> = { abort, waiters: 0, retiring: [], connection: this.#connect(abort.signal) };
-    const done = (connection?: HboneConnection): void => {
-      if (this.#dial === dial) this.#dial = undefined;
-      if (connection === undefined) return;
-      const pooled = { target: this.target, info: connection.info };
-      if (dial.retiring.some((isRetired) => isRetired(pooled))) connection.drain();
-    };
     // Runs before anybody who waits goes on; its failure is for them to report.
-    dial.connection.then(done, () => done());
+    dial.connection.then(
+      (connection) => this.#dialEnded(dial, connection),
+      () => this.#dialEnded(dial, undefined),
+    );
     return dial;
+  }
+
+  #dialEnded(dial: Dial<Target>, connection: HboneConnection | undefined): void {
+    if (this.#dial === dial) this.#dial = undefined;
+    if (connection === undefined) return;
+    const pooled = { target: this.target, info: connection.info };
+    if (dial.retiring.some((isRetired) => isRetired(pooled))) connection.drain();
   }
 }

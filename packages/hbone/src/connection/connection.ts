@@ -6,7 +6,14 @@ import { hboneErrors } from "../errors.ts";
 import { ConnectionFault } from "../h2/connection-fault.ts";
 import { DEFAULT_HEADER_TABLE, H2Code, MAX_STREAM_ID, PREFACE, Setting } from "../h2/constants.ts";
 import { FrameReader } from "../h2/frame-reader.ts";
-import { encodeGoaway, encodeHeaders, encodePing, encodeRstStream, encodeSettings, encodeWindowUpdate } from "../h2/frame-writer.ts";
+import {
+  encodeGoaway,
+  encodeHeaders,
+  encodePing,
+  encodeRstStream,
+  encodeSettings,
+  encodeWindowUpdate,
+} from "../h2/frame-writer.ts";
 import { HpackDecoder } from "../h2/hpack/decoder.ts";
 import { fieldSize } from "../h2/hpack/dynamic-table.ts";
 import { HpackEncoder } from "../h2/hpack/encoder.ts";
@@ -224,8 +231,12 @@ export class Connection implements StreamHost {
     this.#shutdown(error);
   }
 
-  send(stream: H2Stream, chunk: Buffer, start: number, end: number, isShared: boolean): boolean {
-    return this.#parts.outbox.send(stream, chunk, start, end, isShared);
+  send(stream: H2Stream, chunk: Buffer): boolean {
+    return this.#parts.outbox.send(stream, chunk);
+  }
+
+  sendShared(stream: H2Stream, buffer: Buffer, size: number): boolean {
+    return this.#parts.outbox.sendShared(stream, buffer, size);
   }
 
   end(stream: H2Stream): void {
@@ -401,7 +412,9 @@ export class Connection implements StreamHost {
   }
 
   #onTransportEnd(): void {
-    this.#shutdown(this.#isDraining && this.openStreams === 0 ? undefined : connectionClosedError(this.#setup.peerName));
+    this.#shutdown(
+      this.#isDraining && this.openStreams === 0 ? undefined : connectionClosedError(this.#setup.peerName),
+    );
     this.#transport.destroy();
   }
 
@@ -422,7 +435,7 @@ export class Connection implements StreamHost {
     this.#drainTimer?.cancel();
     this.#parts.outbox.close();
     const reason = error ?? connectionClosedError(this.#setup.peerName);
-    for (const stream of [...this.#parts.table]) this.#drop(stream, H2Code.cancel, reason, "peer");
+    for (const stream of this.#parts.table) this.#drop(stream, H2Code.cancel, reason, "peer");
     this.#linger();
     this.#setup.events.onClosed?.(error && toMeshError(error));
   }

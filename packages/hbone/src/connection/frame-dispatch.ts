@@ -91,7 +91,8 @@ export class FrameDispatch implements FrameHandler {
     const decoded = this.#parts.decoder.decode(block);
     const stream = this.#parts.table.get(streamId);
     if (stream === undefined) this.#onHeadersOfNone(streamId, decoded, isEndStream);
-    else if (stream.isRemoteEnded) this.#hooks.resetStream(stream, H2Code.streamClosed, "sent HEADERS after END_STREAM");
+    else if (stream.isRemoteEnded)
+      this.#hooks.resetStream(stream, H2Code.streamClosed, "sent HEADERS after END_STREAM");
     else if (this.#parts.isServer || stream.isAnswered) {
       this.#hooks.resetStream(stream, H2Code.protocolError, "sent HEADERS inside a tunnel (RFC 9113 section 8.5)");
     } else this.#onResponse(stream, decoded, isEndStream);

@@ -66,5 +66,8 @@ export function connectionLimits(role: "client" | "server", options: ConnectionO
 
 function check(name: string, value: number, min: number, max: number): void {
   if (Number.isInteger(value) && value >= min && value <= max) return;
-  throw hboneErrors.create("HBONE_OPTIONS_INVALID", `${name} is ${value} but must be a whole number from ${min} to ${max}`);
+  throw hboneErrors.create(
+    "HBONE_OPTIONS_INVALID",
+    `${name} is ${value} but must be a whole number from ${min} to ${max}`,
+  );
 }

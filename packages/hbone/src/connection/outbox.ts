@@ -93,26 +93,30 @@ export class Outbox {
   }
 
   /**
-   * Sends chunk[start, end) on the stream. True: nothing of the chunk is needed any longer and more may follow at once.
-   False: {@link SendSide.onFlushed} will tell when; meanwhile the chunk must stay as it
-   * is, unless `isShared`, which means that it is overwritten after this call and has {@link HEADROOM} in front.
+   * Sends a chunk on the stream. True: nothing of it is needed any longer, and more may follow at once. False: it must stay
+   * as it is until {@link SendSide.onFlushed} tells that it has left.
    */
-  send(side: SendSide, chunk: Buffer, start: number, end: number, isShared: boolean): boolean {
+  send(side: SendSide, chunk: Buffer): boolean {
     if (this.#isClosed) return false;
-    const size = end - start;
-    if (side.sendQueue.length === 0 && size <= side.sendWindow && size <= this.window) {
-      if (size <= SMALL && this.#stagedLength + size < MAX_STAGED_DATA) {
-        this.#stageData(side, chunk, start, end);
-        this.#flushSoon();
-        return true;
-      }
-      if (isShared && this.#canSendNow()) {
-        if (!this.#sendInPlace(side, chunk, start, end)) this.#sendFramed(side, chunk, start, end);
-        return false;
-      }
+    if (this.#canStage(side, chunk.length)) return this.#stageAndFlush(side, chunk, 0, chunk.length);
+    side.sendQueue.push(chunk);
+    this.markReady(side);
+    return false;
+  }
+
+  /**
+   * Sends `size` octets of a buffer that is overwritten after this call and has {@link HEADROOM} in front of them. True:
+   * more may follow at once. False: {@link SendSide.onFlushed} will tell.
+   */
+  sendShared(side: SendSide, buffer: Buffer, size: number): boolean {
+    if (this.#isClosed) return false;
+    const end = HEADROOM + size;
+    if (this.#canStage(side, size)) return this.#stageAndFlush(side, buffer, HEADROOM, end);
+    if (this.#hasWindow(side, size) && this.#canSendNow()) {
+      if (!this.#sendInPlace(side, buffer, HEADROOM, end)) this.#sendFramed(side, buffer, HEADROOM, end);
+      return false;
     }
-    if (isShared) this.#park(side, chunk, start, end);
-    else side.sendQueue.push(chunk.subarray(start, end));
+    this.#park(side, buffer, HEADROOM, end);
     this.markReady(side);
     return false;
   }
@@ -193,6 +197,20 @@ export class Outbox {
     return this.#isTls && this.#transport.writableLength === 0 && this.#transport.writableCorked === 0;
   }
 
+  #hasWindow(side: SendSide, size: number): boolean {
+    return side.sendQueue.length === 0 && size <= side.sendWindow && size <= this.window;
+  }
+
+  #canStage(side: SendSide, size: number): boolean {
+    return size <= SMALL && this.#stagedLength + size < MAX_STAGED_DATA && this.#hasWindow(side, size);
+  }
+
+  #stageAndFlush(side: SendSide, chunk: Buffer, start: number, end: number): true {
+    this.#stageData(side, chunk, start, end);
+    this.#flushSoon();
+    return true;
+  }
+
   #canSendNow(): boolean {
     return !this.#isWriting && this.#ready.length === 0 && this.#stagedLength <= MAX_AHEAD && this.#copiesOnWrite();
   }
@@ -217,7 +235,7 @@ export class Outbox {
   #sendFramed(side: SendSide, chunk: Buffer, start: number, end: number): void {
     const target = this.#buffers.gather;
     let at = this.#takeStaged(target);
-    for (let from = start; from < end; ) {
+    for (let from = start; from < end;) {
       const size = Math.min(end - from, this.maxFrame);
       writeDataHeader(target, at, size, side.id);
       at += FRAME_HEADER_BYTES;
@@ -271,7 +289,7 @@ export class Outbox {
   #stageData(side: SendSide, chunk: Buffer, start: number, end: number): void {
     side.sendWindow -= end - start;
     this.window -= end - start;
-    for (let at = start; at < end; ) {
+    for (let at = start; at < end;) {
       const size = Math.min(end - at, this.maxFrame);
       this.#reserve(size + FRAME_HEADER_BYTES);
       writeDataHeader(this.#staged, this.#stagedLength, size, side.id);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { ByteQueue } from "../buffers/byte-queue.ts";
+import type { ByteQueue } from "../buffers/byte-queue.ts";
 
 /** The sending half of a stream, as the {@link Outbox} sees it. */
 export interface SendSide {

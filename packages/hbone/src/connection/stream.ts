@@ -31,7 +31,8 @@ export interface StreamReset {
 
 /** What a stream needs of its connection. */
 export interface StreamHost {
-  send(stream: H2Stream, chunk: Buffer, start: number, end: number, isShared: boolean): boolean;
+  send(stream: H2Stream, chunk: Buffer): boolean;
+  sendShared(stream: H2Stream, buffer: Buffer, size: number): boolean;
   end(stream: H2Stream): void;
   reset(stream: H2Stream, code: number, error: MeshError): void;
   respond(stream: H2Stream, fields: readonly HeaderField[], isEndStream: boolean): void;
@@ -82,16 +83,19 @@ export class H2Stream implements SendSide, ReceiveSide {
     if (consumer === undefined) return;
     const early = this.#early;
     this.#early = undefined;
-    for (let chunk = early?.shift(); chunk !== undefined; chunk = early?.shift()) consumer.onBytes(chunk, 0, chunk.length);
+    for (let chunk = early?.shift(); chunk !== undefined; chunk = early?.shift())
+      consumer.onBytes(chunk, 0, chunk.length);
     if (this.isRemoteEnded && !this.isClosed) consumer.onEnd();
   }
 
-  /**
-   * Sends chunk[start, end). True: more may follow at once. False: wait for {@link StreamConsumer.onFlushed}, and leave
-   * the chunk as it is until then, unless `isShared`: then it has headroom in front and may be overwritten afterwards.
-   */
-  send(chunk: Buffer, start: number, end: number, isShared: boolean): boolean {
-    return !this.isClosed && this.#host.send(this, chunk, start, end, isShared);
+  /** Sends a chunk. True: more may follow at once. False: it must stay as it is until {@link StreamConsumer.onFlushed}. */
+  send(chunk: Buffer): boolean {
+    return !this.isClosed && this.#host.send(this, chunk);
+  }
+
+  /** Sends `size` octets from a buffer laid out as `IoBuffers.read`, which may be overwritten afterwards; otherwise as {@link send}. */
+  sendShared(buffer: Buffer, size: number): boolean {
+    return !this.isClosed && this.#host.sendShared(this, buffer, size);
   }
 
   /** Sends END_STREAM after what was sent before. */

@@ -102,7 +102,10 @@ export class FrameReader {
   #readPreface(chunk: Buffer, at: number): number {
     const end = Math.min(chunk.length, at + PREFACE.length - this.#filled);
     if (PREFACE.compare(chunk, at, end, this.#filled, this.#filled + end - at) !== 0) {
-      throw new ConnectionFault(H2Code.protocolError, "the peer does not speak HTTP/2: its first octets are no preface");
+      throw new ConnectionFault(
+        H2Code.protocolError,
+        "the peer does not speak HTTP/2: its first octets are no preface",
+      );
     }
     this.#filled += end - at;
     if (this.#filled === PREFACE.length) this.#expectHeader();

@@ -100,7 +100,8 @@ function splitFields(fields: readonly HeaderField[], allowed: readonly string[])
   for (const [name, value] of fields) {
     if (name.startsWith(":")) {
       if (isPseudoOver) return { malformed: `${name} comes after ordinary fields` };
-      if (!allowed.includes(name) || pseudo[name] !== undefined) return { malformed: `${name} is repeated or not allowed` };
+      if (!allowed.includes(name) || pseudo[name] !== undefined)
+        return { malformed: `${name} is repeated or not allowed` };
       if (BAD_VALUE.test(value)) return { malformed: `${name} has a value that is not allowed` };
       pseudo[name] = value;
       continue;

@@ -33,8 +33,9 @@ export function adoptSocket(socket: Socket, target: ReadTarget): Socket | undefi
   handle.reading = false;
   Reflect.set(socket, "_handle", null);
   const onread = { buffer: target.buffer, callback: target.onRead };
-  const options = { handle, onread, allowHalfOpen: true };
-  return new Socket(options as SocketConstructorOpts);
+  // The option `handle` is what net.Server makes its sockets with; the types know nothing of it.
+  const options: SocketConstructorOpts & { readonly handle: Handle } = { handle, onread, allowHalfOpen: true };
+  return new Socket(options);
 }
 
 function isHandle(value: unknown): value is Handle {

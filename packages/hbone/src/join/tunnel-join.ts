@@ -27,7 +27,8 @@ const READ_SIZES = [RECORD_BYTES - FRAME_HEADER_BYTES, 4 * RECORD_BYTES - FRAME_
 export class TunnelJoin implements StreamConsumer {
   /** Resolves when everything is over; never rejects. */
   readonly ended: Promise<JoinResult>;
-  readonly #shells: readonly [Socket, TunnelStream];
+  /** Without a connection, if {@link #socket} has adopted it; its server counts it until it is destroyed. */
+  readonly #original: Socket;
   readonly #socket: Socket;
   readonly #stream: H2Stream;
   readonly #read: Buffer;
@@ -59,8 +60,10 @@ export class TunnelJoin implements StreamConsumer {
     this.#queue = new ByteQueue(buffers.pieces);
     this.#view = this.#viewOf(0);
     const { stream, received } = tunnel.takeOver();
+    // Nobody needs the Duplex any more, and idle tunnels are many.
+    tunnel.destroy();
     this.#stream = stream;
-    this.#shells = [socket, tunnel];
+    this.#original = socket;
     const early = readAll(socket);
     this.#socket = this.#takeSocket(socket);
     // Copied, as what goes out of this queue goes back to the pool.
@@ -150,9 +153,9 @@ export class TunnelJoin implements StreamConsumer {
     socket.on("end", () => this.#onAppEnd());
     socket.on("error", (error) => this.#onAppError(error));
     socket.on("close", () => this.#onAppClose());
-    if (adopted) socket.resume();
-    else socket.on("data", (chunk: Buffer) => this.#onData(chunk));
-    return socket;
+    if (adopted === undefined) socket.on("data", (chunk: Buffer) => this.#onData(chunk));
+    // Even where there is a 'data' listener: an accepted socket may have been paused.
+    return socket.resume();
   }
 
   /** The bulk path: octets lie in the shared buffer, with room in front for the frame's header. */
@@ -161,7 +164,7 @@ export class TunnelJoin implements StreamConsumer {
     this.#bytesToPeer += count;
     this.#onBytes?.("toPeer", count);
     if (count === this.#view.length && this.#level < READ_SIZES.length - 1) this.#view = this.#viewOf(++this.#level);
-    return this.#stream.send(this.#read, HEADROOM, HEADROOM + count, true);
+    return this.#stream.sendShared(this.#read, count);
   };
 
   #onData(chunk: Buffer): void {
@@ -171,7 +174,7 @@ export class TunnelJoin implements StreamConsumer {
   #toPeer(chunk: Buffer): boolean {
     this.#bytesToPeer += chunk.length;
     this.#onBytes?.("toPeer", chunk.length);
-    return this.#stream.send(chunk, 0, chunk.length, false);
+    return this.#stream.send(chunk);
   }
 
   readonly #flush = (): void => {
@@ -241,9 +244,7 @@ export class TunnelJoin implements StreamConsumer {
 
   #settle(): void {
     if (!this.#isStreamOver || !this.#isSocketOver) return;
-    const [socket, tunnel] = this.#shells;
-    socket.destroy();
-    tunnel.destroy();
+    this.#original.destroy();
     const { bytesToPeer, bytesFromPeer } = this;
     const { end, closedBy, error } = this.#failure ?? {
       end: "both-closed" as const,
@@ -260,16 +261,25 @@ export class TunnelJoin implements StreamConsumer {
  *
  * @throws MeshError HBONE_TUNNEL_IN_USE when either is in use, ended or closed already
  */
-export function joinTunnel(socket: Socket, tunnel: TunnelStream, buffers: IoBuffers, options: JoinOptions = {}): TunnelJoin {
+export function joinTunnel(
+  socket: Socket,
+  tunnel: TunnelStream,
+  buffers: IoBuffers,
+  options: JoinOptions = {},
+): TunnelJoin {
   if (socket.destroyed || socket.connecting || socket.readableFlowing === true || socket.writableEnded) {
-    throw hboneErrors.create("HBONE_TUNNEL_IN_USE", "the app's socket is not connected, ended, or being read by another");
+    throw hboneErrors.create(
+      "HBONE_TUNNEL_IN_USE",
+      "the app's socket is not connected, ended, or being read by another",
+    );
   }
   return new TunnelJoin(socket, tunnel, buffers, options);
 }
 
 function readAll(socket: Socket): Buffer[] {
   const chunks: Buffer[] = [];
-  for (let chunk = socket.read() as Buffer | null; chunk !== null; chunk = socket.read() as Buffer | null) chunks.push(chunk);
+  for (let chunk = socket.read() as Buffer | null; chunk !== null; chunk = socket.read() as Buffer | null)
+    chunks.push(chunk);
   return chunks;
 }
 

@@ -156,7 +156,7 @@ export class HboneServer<Context = undefined> implements AsyncDisposable {
   abort(error: MeshError = drainedError()): void {
     this.drain();
     this.#abort.abort(error);
-    for (const connection of [...this.#connections]) connection.abort(error);
+    for (const connection of this.#connections) connection.abort(error);
   }
 
   /** Drains for up to `deadlineMs`, then aborts; resolves when nothing is open. */

@@ -33,7 +33,11 @@ export class ServerConnection<Context = undefined> {
   readonly #parts: ServerConnectionParts<Context>;
 
   /** Made by `HboneServer`. */
-  constructor(raw: Duplex, secured: Extract<SecureOutcome, { kind: "established" }>, parts: ServerConnectionParts<Context>) {
+  constructor(
+    raw: Duplex,
+    secured: Extract<SecureOutcome, { kind: "established" }>,
+    parts: ServerConnectionParts<Context>,
+  ) {
     const { limits, clock, buffers } = parts;
     this.context = parts.context;
     this.info = describeConnection(raw, secured.socket, secured.peer);

@@ -205,14 +205,17 @@ export class TunnelStream extends Duplex implements StreamConsumer {
   }
 
   /**
-   * Gives the stream underneath to another consumer; this object is a shell from then on, destroyed by the new owner.
+   * Gives the stream underneath to another consumer, which destroys this object: it is of no use from then on.
    * What was received already is returned, to be consumed by the new owner.
    * @internal
    */
   takeOver(): { readonly stream: H2Stream; readonly received: readonly Buffer[] } {
     const isBusy = this.readableFlowing === true || this.writableLength > 0 || this.writableEnded || this.readableEnded;
     if (this.#isTakenOver || this.destroyed || isBusy) {
-      throw hboneErrors.create("HBONE_TUNNEL_IN_USE", `the tunnel to ${this.info.authority} is being read or was ended`);
+      throw hboneErrors.create(
+        "HBONE_TUNNEL_IN_USE",
+        `the tunnel to ${this.info.authority} is being read or was ended`,
+      );
     }
     this.#stream.attach(undefined);
     const received: Buffer[] = [];
@@ -228,7 +231,7 @@ export class TunnelStream extends Duplex implements StreamConsumer {
     this.#touch();
     if (this.#resetBy || this.#isTakenOver) return true;
     this.#bytesWritten += chunk.length;
-    return this.#stream.send(chunk, 0, chunk.length, false);
+    return this.#stream.send(chunk);
   }
 
   #sent(isTaken: boolean, callback: WriteCallback): void {

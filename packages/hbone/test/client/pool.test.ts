@@ -40,7 +40,7 @@ interface BedOptions {
   readonly pool?: HbonePoolOptions;
   readonly server?: HboneServerOptions;
   readonly deps?: Partial<HbonePoolDeps<TunnelTarget>>;
-  readonly onConnect?: (request: ConnectRequest<number>) => void;
+  readonly onConnect?: (request: ConnectRequest<number>) => void | Promise<void>;
 }
 
 /** A pool and a server that meet in memory, without TLS. */
@@ -51,11 +51,13 @@ function setUp(options: BedOptions = {}): Bed {
     {
       secure: plain,
       clock,
-      onConnect: options.onConnect ?? ((asked) => {
-        const tunnel = asked.accept();
-        tunnel?.on("error", () => tunnel.destroy());
-        if (tunnel) far.push(tunnel);
-      }),
+      onConnect:
+        options.onConnect ??
+        ((asked) => {
+          const tunnel = asked.accept();
+          tunnel?.on("error", () => tunnel.destroy());
+          if (tunnel) far.push(tunnel);
+        }),
     },
     { pingIntervalMs: 0, ...options.server },
   );
@@ -91,7 +93,14 @@ async function tunnel(bed: Bed, to: TunnelTarget = target): Promise<TunnelStream
   return near;
 }
 
-const many = (bed: Bed, count: number): Promise<TunnelStream[]> => Promise.all(Array.from({ length: count }, () => tunnel(bed)));
+/** Writes a value down, and gives another. */
+function noting<T, R>(list: T[], value: T, result: R): R {
+  list.push(value);
+  return result;
+}
+
+const many = (bed: Bed, count: number): Promise<TunnelStream[]> =>
+  Promise.all(Array.from({ length: count }, () => tunnel(bed)));
 const isCode = (code: string): object => expect.objectContaining({ code }) as object;
 
 describe("connections", () => {
@@ -99,7 +108,13 @@ describe("connections", () => {
     const bed = setUp();
     await many(bed, 50);
     await many(bed, 50);
-    expect(bed.pool.stats()).toMatchObject({ targets: 1, connections: 1, tunnels: 100, dialsTotal: 1, tunnelsOpenedTotal: 100 });
+    expect(bed.pool.stats()).toMatchObject({
+      targets: 1,
+      connections: 1,
+      tunnels: 100,
+      dialsTotal: 1,
+      tunnelsOpenedTotal: 100,
+    });
   });
 
   it.each([
@@ -180,7 +195,11 @@ describe("a dial that fails", () => {
     });
     const results = await Promise.allSettled(Array.from({ length: 20 }, () => bed.pool.connect(target, request)));
     expect(new Set(results.map(({ status }) => status))).toEqual(new Set(["rejected"]));
-    expect((results[0] as PromiseRejectedResult).reason).toMatchObject({ code: "HBONE_DIAL_FAILED", message: /no route/, retryable: true });
+    expect((results[0] as PromiseRejectedResult).reason).toMatchObject({
+      code: "HBONE_DIAL_FAILED",
+      message: /no route/,
+      retryable: true,
+    });
     expect([dials, bed.pool.stats().targets]).toEqual([1, 0]);
     await tunnel(bed);
     expect(bed.pool.stats()).toMatchObject({ connections: 1, dialsFailedTotal: 1, dialsTotal: 2 });
@@ -189,11 +208,12 @@ describe("a dial that fails", () => {
   it("takes no longer than its limit for all of them together, and what comes too late is closed", async () => {
     const { promise, resolve } = Promise.withResolvers<Duplex>();
     const signals: AbortSignal[] = [];
-    const bed = setUp({ deps: { dial: (_target, signal) => (signals.push(signal), promise) } });
+    const bed = setUp({ deps: { dial: (_target, signal) => noting(signals, signal, promise) } });
     const results = Promise.allSettled(Array.from({ length: 5 }, () => bed.pool.connect(target, request)));
     await settled();
     bed.clock.advance(10_000);
-    for (const result of await results) expect(result).toMatchObject({ reason: { code: "HBONE_TIMEOUT", details: { phase: "dial" } } });
+    for (const result of await results)
+      expect(result).toMatchObject({ reason: { code: "HBONE_TIMEOUT", details: { phase: "dial" } } });
     expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
     const [late] = memoryPair();
     resolve(late);
@@ -205,7 +225,7 @@ describe("a dial that fails", () => {
   it("is given up when the last who waited has gone, not before", async () => {
     const { promise } = Promise.withResolvers<Duplex>();
     const signals: AbortSignal[] = [];
-    const bed = setUp({ deps: { dial: (_target, signal) => (signals.push(signal), promise) } });
+    const bed = setUp({ deps: { dial: (_target, signal) => noting(signals, signal, promise) } });
     const [one, two] = [new AbortController(), new AbortController()];
     const first = bed.pool.connect(target, { ...request, signal: one.signal });
     const second = bed.pool.connect(target, { ...request, signal: two.signal });
@@ -221,7 +241,9 @@ describe("a dial that fails", () => {
   });
 
   it("because of the peer's certificate says so", async () => {
-    const bed = setUp({ deps: { secure: async () => ({ kind: "refused", reason: "unexpected-identity", message: "it is another" }) } });
+    const bed = setUp({
+      deps: { secure: async () => ({ kind: "refused", reason: "unexpected-identity", message: "it is another" }) },
+    });
     await expect(bed.pool.connect(target, request)).rejects.toEqual(isCode("HBONE_PEER_REFUSED"));
   });
 });
@@ -229,7 +251,11 @@ describe("a dial that fails", () => {
 describe("a request", () => {
   it("that is refused is an answer, not an error", async () => {
     const bed = setUp({ onConnect: (asked) => asked.refuse(503, { "x-why": "not now" }) });
-    expect(await bed.pool.connect(target, request)).toMatchObject({ kind: "refused", status: 503, headers: { "x-why": "not now" } });
+    expect(await bed.pool.connect(target, request)).toMatchObject({
+      kind: "refused",
+      status: 503,
+      headers: { "x-why": "not now" },
+    });
     expect(bed.pool.stats()).toMatchObject({ tunnelsRefusedTotal: 1, tunnels: 0, connections: 1 });
   });
 
@@ -277,7 +303,7 @@ describe("a request", () => {
   it("can be withdrawn while it waits for its answer", async () => {
     const asked: ConnectRequest<number>[] = [];
     const never = new Promise<void>(() => {});
-    const bed = setUp({ onConnect: (each) => (asked.push(each), never) });
+    const bed = setUp({ onConnect: (each) => noting(asked, each, never) });
     const abort = new AbortController();
     const waiting = bed.pool.connect(target, { ...request, signal: abort.signal });
     await until(() => asked.length === 1);
@@ -428,7 +454,9 @@ describe("fairness", () => {
     expect(bed.pool.stats().connections).toBe(2);
     bed.clock.advance(1000);
     await many(bed, 2);
-    expect([...bed.server.connections].map((connection) => connection.stats().streams).toSorted()).toEqual([1, 5]);
+    expect(
+      [...bed.server.connections].map((connection) => connection.stats().streams).toSorted((a, b) => a - b),
+    ).toEqual([1, 5]);
   });
 
   it.each([
@@ -511,6 +539,7 @@ describe("the end of a pool", () => {
     const bed = setUp();
     await bed.pool[Symbol.asyncDispose]();
     await bed.pool[Symbol.asyncDispose]();
+    expect(bed.pool.stats()).toMatchObject({ connections: 0, dialsTotal: 0 });
   });
 });
 

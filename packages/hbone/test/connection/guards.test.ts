@@ -9,18 +9,35 @@ import { frame } from "../support/frames.ts";
 import { CONNECT, rawPeer, type RawPeer } from "../support/raw-peer.ts";
 
 const CALM = H2Code.enhanceYourCalm;
-const times = (count: number, make: (index: number) => Buffer): Buffer[] => Array.from({ length: count }, (_unused, index) => make(index));
+const times = (count: number, make: (index: number) => Buffer): Buffer[] =>
+  Array.from({ length: count }, (_unused, index) => make(index));
 
 describe("floods", () => {
   test.each<[name: string, count: number, make: (peer: RawPeer) => (index: number) => Buffer]>([
-    ["streams that are reset at once", 1100, (peer) => (i) => Buffer.concat([peer.headers(2 * i + 3, CONNECT), encodeRstStream(2 * i + 3, 8)])],
-    ["malformed requests, which we have to reset", 1100, (peer) => (i) => peer.headers(2 * i + 3, [[":method", "CONNECT"]])],
+    [
+      "streams that are reset at once",
+      1100,
+      (peer) => (i) => Buffer.concat([peer.headers(2 * i + 3, CONNECT), encodeRstStream(2 * i + 3, 8)]),
+    ],
+    [
+      "malformed requests, which we have to reset",
+      1100,
+      (peer) => (i) => peer.headers(2 * i + 3, [[":method", "CONNECT"]]),
+    ],
     ["streams above the limit", 1300, (peer) => (i) => peer.headers(2 * i + 3, CONNECT)],
-    ["streams that make us reset them", 1100, (peer) => (i) => Buffer.concat([peer.headers(2 * i + 3, CONNECT), encodeWindowUpdate(2 * i + 3, 0)])],
+    [
+      "streams that make us reset them",
+      1100,
+      (peer) => (i) => Buffer.concat([peer.headers(2 * i + 3, CONNECT), encodeWindowUpdate(2 * i + 3, 0)]),
+    ],
     ["pings", 1100, () => () => encodePing(Buffer.alloc(8), false)],
     ["settings", 110, () => () => encodeSettings([])],
     ["empty DATA", 2100, () => () => frame({ type: 0, streamId: 1 })],
-    ["DATA that is nothing but padding", 2100, () => () => frame({ type: 0, flags: 8, streamId: 1, payload: Buffer.from([1, 0]) })],
+    [
+      "DATA that is nothing but padding",
+      2100,
+      () => () => frame({ type: 0, flags: 8, streamId: 1, payload: Buffer.from([1, 0]) }),
+    ],
     ["PRIORITY", 2100, () => () => frame({ type: 2, streamId: 1, payload: Buffer.alloc(5) })],
     ["unknown frames", 2100, () => () => frame({ type: 200 })],
     ["resets of closed streams", 2100, () => () => encodeRstStream(1, 8)],
@@ -141,7 +158,10 @@ describe("limits", () => {
     [{ maxStreams: 10_000, initialWindow: 4_000_000, maxWindow: 4_000_000 }, "maxStreams * initialWindow"],
   ])("are checked: %j", (options, name) => {
     expect(() => connectionLimits("server", options)).toThrow(
-      expect.objectContaining({ code: "HBONE_OPTIONS_INVALID", message: expect.stringContaining(name) as string }) as Error,
+      expect.objectContaining({
+        code: "HBONE_OPTIONS_INVALID",
+        message: expect.stringContaining(name) as string,
+      }) as Error,
     );
   });
 });

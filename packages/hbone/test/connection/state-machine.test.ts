@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it, test } from "vitest";
 import { H2Code, PREFACE } from "../../src/h2/constants.ts";
-import { encodeGoaway, encodePing, encodeRstStream, encodeSettings, encodeSettingsAck, encodeWindowUpdate } from "../../src/h2/frame-writer.ts";
+import {
+  encodeGoaway,
+  encodePing,
+  encodeRstStream,
+  encodeSettings,
+  encodeSettingsAck,
+  encodeWindowUpdate,
+} from "../../src/h2/frame-writer.ts";
 import type { HeaderField } from "../../src/h2/hpack/static-table.ts";
 import { frame } from "../support/frames.ts";
 import { CONNECT, rawPeer, Sink, type RawPeer } from "../support/raw-peer.ts";
@@ -27,7 +34,7 @@ describe("a server's beginning", () => {
   it("is its settings and the connection's window", async () => {
     const { received } = await rawPeer("server");
     expect(received).toEqual([
-      "settings 0003000000c80004000400000005001000000006000100" + "00",
+      "settings 0003000000c8000400040000000500100000000600010000",
       `window 0 ${200 * 262_144 + 17 * 1_048_576 - 65_535}`,
       "settings ack",
     ]);
@@ -70,13 +77,25 @@ describe("what ends the connection", () => {
     ["a connection's WINDOW_UPDATE by 0", () => [encodeWindowUpdate(0, 0)], H2Code.protocolError],
     ["a connection's window over 2^31-1", () => [encodeWindowUpdate(0, 2 ** 31 - 1)], H2Code.flowControlError],
     ["an initial window over 2^31-1", () => [encodeSettings([[4, 2 ** 31]])], H2Code.flowControlError],
-    ["an initial window that lifts a stream's over 2^31-1", () => [encodeWindowUpdate(1, 100), encodeSettings([[4, 2 ** 31 - 1]])], H2Code.flowControlError],
+    [
+      "an initial window that lifts a stream's over 2^31-1",
+      () => [encodeWindowUpdate(1, 100), encodeSettings([[4, 2 ** 31 - 1]])],
+      H2Code.flowControlError,
+    ],
     ["a maximum frame under 16384", () => [encodeSettings([[5, 16_383]])], H2Code.protocolError],
     ["a maximum frame over 2^24-1", () => [encodeSettings([[5, 2 ** 24]])], H2Code.protocolError],
     ["ENABLE_PUSH 2", () => [encodeSettings([[2, 2]])], H2Code.protocolError],
     ["ENABLE_CONNECT_PROTOCOL 2", () => [encodeSettings([[8, 2]])], H2Code.protocolError],
-    ["a header block that can't be decoded", () => [frame({ type: 1, flags: 4, streamId: 3, payload: Buffer.from([0x80]) })], H2Code.compressionError],
-    ["a frame over our limit", () => [Buffer.from("1000010000000000010000", "hex").subarray(0, 9)], H2Code.frameSizeError],
+    [
+      "a header block that can't be decoded",
+      () => [frame({ type: 1, flags: 4, streamId: 3, payload: Buffer.from([0x80]) })],
+      H2Code.compressionError,
+    ],
+    [
+      "a frame over our limit",
+      () => [Buffer.from("1000010000000000010000", "hex").subarray(0, 9)],
+      H2Code.frameSizeError,
+    ],
   ])("is %s", async (_name, make, code) => {
     const peer = await withTunnel();
     expect((await peer.send(...make(peer))).at(-1)).toMatch(new RegExp(`^goaway \\d ${code}$`));
@@ -92,7 +111,8 @@ describe("what ends the connection", () => {
   it("is more than the connection's window, counting what nobody reads", async () => {
     const peer = await rawPeer("server", { maxStreams: 2, initialWindow: 65_535, maxWindow: 65_535, windowGrowth: 0 });
     await peer.send(...[1, 3, 5].map((id) => peer.headers(id, CONNECT)));
-    const octets = (streamId: number, length: number): Buffer => frame({ type: 0, streamId, payload: Buffer.alloc(length) });
+    const octets = (streamId: number, length: number): Buffer =>
+      frame({ type: 0, streamId, payload: Buffer.alloc(length) });
     expect(await peer.send(octets(1, 65_535), octets(3, 65_535))).toEqual([]);
     // Stream 5 was refused. What comes on it is dropped, and given back in steps of 1 MiB.
     expect(await peer.send(octets(5, 2 ** 20 - 1))).toEqual([]);
@@ -129,17 +149,43 @@ describe("what ends only its stream", () => {
 
   test.each<[name: string, fields: HeaderField[]]>([
     ["no :authority", [[":method", "CONNECT"]]],
-    ["an empty :authority", [[":method", "CONNECT"], [":authority", ""]]],
-    ["blanks in :authority", [[":method", "CONNECT"], [":authority", "a b:1"]]],
+    [
+      "an empty :authority",
+      [
+        [":method", "CONNECT"],
+        [":authority", ""],
+      ],
+    ],
+    [
+      "blanks in :authority",
+      [
+        [":method", "CONNECT"],
+        [":authority", "a b:1"],
+      ],
+    ],
     [":scheme in a CONNECT", [...CONNECT, [":scheme", "https"]]],
     [":path in a CONNECT", [...CONNECT, [":path", "/"]]],
     ["an extended CONNECT", [...CONNECT, [":protocol", "websocket"], [":scheme", "https"], [":path", "/"]]],
     ["a repeated pseudo header", [...CONNECT, [":method", "CONNECT"]]],
     ["an unknown pseudo header", [...CONNECT, [":odd", "x"]]],
     [":status in a request", [...CONNECT, [":status", "200"]]],
-    ["a pseudo header after others", [[":method", "CONNECT"], ["a", "b"], [":authority", "x:1"]]],
+    [
+      "a pseudo header after others",
+      [
+        [":method", "CONNECT"],
+        ["a", "b"],
+        [":authority", "x:1"],
+      ],
+    ],
     ["no :method", [[":authority", "x:1"]]],
-    ["GET without :path", [[":method", "GET"], [":scheme", "https"], [":authority", "x"]]],
+    [
+      "GET without :path",
+      [
+        [":method", "GET"],
+        [":scheme", "https"],
+        [":authority", "x"],
+      ],
+    ],
     ["an upper-case name", [...CONNECT, ["Name", "x"]]],
     ["an empty name", [...CONNECT, ["", "x"]]],
     ["a name with a blank", [...CONNECT, ["a b", "x"]]],
@@ -205,14 +251,24 @@ describe("a client", () => {
 
   it("passes over 1xx and takes the final answer", async () => {
     const peer = await ask();
-    await peer.send(peer.headers(1, [[":status", "103"], ["link", "x"]]), peer.headers(1, [[":status", "200"]]), data(1, "hello", END));
+    await peer.send(
+      peer.headers(1, [
+        [":status", "103"],
+        ["link", "x"],
+      ]),
+      peer.headers(1, [[":status", "200"]]),
+      data(1, "hello", END),
+    );
     expect(peer.answers).toEqual([{ status: 200, headers: {} }]);
     expect(peer.sink).toMatchObject({ text: "hello", events: ["end"] });
   });
 
   it("gives up on answers with too large a header list, and goes on with the connection", async () => {
     const peer = await ask();
-    const large: HeaderField[] = [[":status", "200"], ["a", "x".repeat(16_400)]];
+    const large: HeaderField[] = [
+      [":status", "200"],
+      ["a", "x".repeat(16_400)],
+    ];
     expect(await peer.send(peer.headers(1, large))).toEqual([`reset 1 ${H2Code.cancel}`]);
     expect(peer.closed).toEqual([]);
   });
@@ -231,7 +287,10 @@ describe("a client", () => {
     const late = new Sink();
     peer.connection.request(CONNECT, () => {}).attach(late);
     await peer.send(encodeGoaway(1, H2Code.noError));
-    expect(late.reset).toMatchObject({ code: H2Code.refusedStream, error: { code: "HBONE_STREAM_UNPROCESSED", retryable: true } });
+    expect(late.reset).toMatchObject({
+      code: H2Code.refusedStream,
+      error: { code: "HBONE_STREAM_UNPROCESSED", retryable: true },
+    });
     expect(peer.sink.reset).toBeUndefined();
     expect(peer.connection.canOpen).toBe(false);
     await peer.send(peer.headers(1, [[":status", "200"]], true));
@@ -248,7 +307,12 @@ describe("a client", () => {
 
   it("respects the peer's limits of streams and header size", async () => {
     const peer = await rawPeer("client");
-    await peer.send(encodeSettings([[3, 1], [6, 200]]));
+    await peer.send(
+      encodeSettings([
+        [3, 1],
+        [6, 200],
+      ]),
+    );
     expect(() => peer.connection.request([...CONNECT, ["a", "x".repeat(100)]], () => {})).toThrow(
       expect.objectContaining({ code: "HBONE_LIMIT" }) as Error,
     );
@@ -262,7 +326,7 @@ describe("windows for sending", () => {
     const peer = await withTunnel();
     await peer.send(encodeSettings([[4, 10]]));
     const stream = peer.requests[0]?.stream;
-    expect(stream?.send(Buffer.from("0123456789abcdef"), 0, 16, false)).toBe(false);
+    expect(stream?.send(Buffer.from("0123456789abcdef"))).toBe(false);
     stream?.end();
     expect(await peer.send()).toEqual(["data 1 0123456789 (10)"]);
     expect(await peer.send(encodeSettings([[4, 8]]), encodeWindowUpdate(1, 2))).toEqual(["settings ack"]);
@@ -275,10 +339,10 @@ describe("windows for sending", () => {
     const peer = await withTunnel();
     await peer.send(encodeSettings([[4, 1_000_000]]), peer.headers(3, CONNECT));
     const [first, second] = peer.requests.map(({ stream }) => stream);
-    first?.send(Buffer.alloc(65_535, "a"), 0, 65_535, false);
+    first?.send(Buffer.alloc(65_535, "a"));
     await peer.send();
     second?.respond([[":status", "200"]], false);
-    second?.send(Buffer.from("b"), 0, 1, false);
+    second?.send(Buffer.from("b"));
     const sent = await peer.send();
     expect(sent.filter((line) => line.startsWith("data 3"))).toEqual([]);
     expect(peer.connection.isCongested).toBe(true);

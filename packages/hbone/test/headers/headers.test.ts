@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
 import { formatBaggage, parseBaggage, WORKLOAD_TYPES, type Baggage } from "../../src/headers/baggage.ts";
 import { formatForwarded, parseForwarded } from "../../src/headers/forwarded.ts";
@@ -7,7 +7,9 @@ import { createTraceParent, formatTraceParent, parseTraceParent } from "../../sr
 
 /** Text that tries to be nearly right. */
 const odd = (...parts: string[]): fc.Arbitrary<string> =>
-  fc.array(fc.oneof(fc.constantFrom(...parts), fc.string({ unit: "binary", maxLength: 5 })), { maxLength: 20 }).map((all) => all.join(""));
+  fc
+    .array(fc.oneof(fc.constantFrom(...parts), fc.string({ unit: "binary", maxLength: 5 })), { maxLength: 20 })
+    .map((all) => all.join(""));
 
 describe("baggage", () => {
   const full: Baggage = {
@@ -27,7 +29,9 @@ describe("baggage", () => {
   it("has one order, no blanks and nothing that is empty", () => {
     expect(formatBaggage(full)).toBe(text);
     expect(parseBaggage(text)).toEqual(full);
-    expect(formatBaggage({ namespace: "", canonicalName: "web", region: "a,b=c", zone: "a b" })).toBe("service.name=web");
+    expect(formatBaggage({ namespace: "", canonicalName: "web", region: "a,b=c", zone: "a b" })).toBe(
+      "service.name=web",
+    );
     expect(formatBaggage({ workloadName: "x" })).toBe("k8s.deployment.name=x");
   });
 
@@ -68,7 +72,11 @@ describe("baggage", () => {
   });
 
   it("never throws", () => {
-    fc.assert(fc.property(odd("k8s.pod.name", "=", ",", "service.name=", " "), (header) => void parseBaggage(header)));
+    fc.assert(
+      fc.property(odd("k8s.pod.name", "=", ",", "service.name=", " "), (header) => {
+        expect(Object.values(parseBaggage(header))).not.toContain("");
+      }),
+    );
   });
 });
 
@@ -85,7 +93,10 @@ describe("forwarded", () => {
 
   test.each([
     ['for="10.0.0.1:80";host=a.b', { for: { address: "10.0.0.1", port: 80 }, host: "a.b" }],
-    ['For="[2001:db8::1]:4711" ; Host="a.b:80";proto=http', { for: { address: "2001:db8::1", port: 4711 }, host: "a.b:80" }],
+    [
+      'For="[2001:db8::1]:4711" ; Host="a.b:80";proto=http',
+      { for: { address: "2001:db8::1", port: 4711 }, host: "a.b:80" },
+    ],
     ["for=10.0.0.1:80;by=x", { for: { address: "10.0.0.1", port: 80 } }],
     ['for="10.0.0.1:80", for="10.0.0.2:80";host=c', { for: { address: "10.0.0.1", port: 80 } }],
     ['for="a,b";host=c', { host: "c" }],
@@ -115,9 +126,13 @@ describe("forwarded", () => {
   });
 
   it("never throws, and takes no time for hostile text", () => {
-    fc.assert(fc.property(odd("for=", '"', "\\", ";", ",", "host=", "[", "]:1"), (header) => void parseForwarded(header)));
-    parseForwarded(`for="${"\\".repeat(60_000)}`);
-    parseForwarded(`${"a=b;".repeat(15_000)}"`);
+    fc.assert(
+      fc.property(odd("for=", '"', "\\", ";", ",", "host=", "[", "]:1"), (header) => {
+        expect(Object.keys(parseForwarded(header)).filter((key) => key !== "for" && key !== "host")).toEqual([]);
+      }),
+    );
+    expect(parseForwarded(`for="${"\\".repeat(60_000)}`)).toEqual({});
+    expect(parseForwarded(`${"a=b;".repeat(15_000)}"`)).toEqual({});
   });
 });
 
@@ -150,7 +165,11 @@ describe("traceparent", () => {
   });
 
   it("never throws on 55 octets or others", () => {
-    fc.assert(fc.property(odd("00-", traceId, "-", parentId), (header) => void parseTraceParent(header)));
-    fc.assert(fc.property(fc.string({ minLength: 55, maxLength: 55 }), (header) => void parseTraceParent(header)));
+    const any = fc.oneof(odd("00-", traceId, "-", parentId), fc.string({ minLength: 55, maxLength: 55 }));
+    fc.assert(
+      fc.property(any, (header) => {
+        expect(parseTraceParent(header)?.traceId ?? traceId).toHaveLength(32);
+      }),
+    );
   });
 });

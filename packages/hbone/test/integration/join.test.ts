@@ -3,8 +3,32 @@
 import { once } from "node:events";
 import type { Server, Socket } from "node:net";
 import { describe, expect, it, test } from "vitest";
-import { hboneErrors, joinTunnel, type HbonePoolOptions, type HboneServerOptions, type JoinResult, type TunnelJoin } from "../../src/index.ts";
-import { buffers, dial, hashOf, listen, opened, readAll, sendRandom, startPool, startServer, targetOf, type TestServer } from "../support/mesh.ts";
+import { borrowReads } from "../../src/connection/borrow-reads.ts";
+import { adoptSocket } from "../../src/join/adopt-socket.ts";
+import {
+  hboneErrors,
+  joinTunnel,
+  openHboneConnection,
+  type HbonePoolOptions,
+  type HboneServerOptions,
+  type JoinResult,
+  type TunnelJoin,
+} from "../../src/index.ts";
+import {
+  buffers,
+  dial,
+  hashOf,
+  identities,
+  listen,
+  opened,
+  readAll,
+  secureAs,
+  sendRandom,
+  startPool,
+  startServer,
+  targetOf,
+  type TestServer,
+} from "../support/mesh.ts";
 import { until } from "../support/turns.ts";
 
 interface Pair extends AsyncDisposable {
@@ -19,8 +43,8 @@ interface Pair extends AsyncDisposable {
 interface PairOptions {
   readonly pool?: HbonePoolOptions;
   readonly server?: HboneServerOptions;
-  /** How the client proxy's listener makes its sockets. */
-  readonly listener?: object;
+  /** The sockets of the client proxy can't be adopted. */
+  readonly isPlain?: boolean;
 }
 
 async function startPair(app: Server & { port: number }, options: PairOptions = {}): Promise<Pair> {
@@ -33,13 +57,17 @@ async function startPair(app: Server & { port: number }, options: PairOptions = 
     else socket.destroy();
   }, options.server);
   const pool = await startPool(options.pool);
-  const listener = await listen((socket) => {
-    socket.on("error", () => socket.destroy());
-    pool.connect(targetOf(server.port), { authority: `127.0.0.1:${app.port}` }).then(
-      (outcome) => void client.push(joinTunnel(socket, opened(outcome), buffers)),
-      () => socket.destroy(),
-    );
-  }, options.listener ?? { pauseOnConnect: true });
+  const listener = await listen(
+    (socket) => {
+      socket.on("error", () => socket.destroy());
+      if (options.isPlain) Reflect.set(Reflect.get(socket, "_handle") as object, "useUserBuffer", undefined);
+      pool.connect(targetOf(server.port), { authority: `127.0.0.1:${app.port}` }).then(
+        (outcome) => void client.push(joinTunnel(socket, opened(outcome), buffers)),
+        () => socket.destroy(),
+      );
+    },
+    { pauseOnConnect: true },
+  );
   const sides = { client, remote };
   return {
     port: listener.port,
@@ -87,7 +115,7 @@ describe("bytes", () => {
     ["with large frames", {}],
     ["towards peers that take small frames", { pool: { maxFrame: 16_384 }, server: { maxFrame: 16_384 } }],
     ["with small windows", { server: { initialWindow: 65_535, maxWindow: 65_535, windowGrowth: 0 } }],
-    ["over sockets that Node reads as usual", { listener: { pauseOnConnect: false } }],
+    ["over sockets that Node reads as usual", { isPlain: true }],
   ])("of 60 streams at a time stay apart while some stall, %s", async (_name, options: PairOptions) => {
     await using pair = await startPair(await echo(), options);
     const one = async (index: number): Promise<boolean> => {
@@ -109,7 +137,8 @@ describe("bytes", () => {
     const results = [...(await pair.ended("client")), ...(await pair.ended("remote"))];
     expect(results).toHaveLength(120);
     expect(new Set(results.map(({ end }) => end))).toEqual(new Set(["both-closed"]));
-    for (const connection of pair.server.hbone.connections) expect(connection.stats()).toMatchObject({ held: 0, streams: 0 });
+    for (const connection of pair.server.hbone.connections)
+      expect(connection.stats()).toMatchObject({ held: 0, streams: 0 });
   });
 
   it("that the app's socket had read before it was joined are not lost", async () => {
@@ -142,11 +171,16 @@ describe("bytes", () => {
     });
     await using pool = await startPool();
     const counted = { toPeer: 0, fromPeer: 0 };
-    const listener = await listen((socket) => {
-      void pool.connect(targetOf(server.port), { authority: "a:1" }).then((outcome) => {
-        joinTunnel(socket, opened(outcome), buffers, { onBytes: (direction, count) => (counted[direction] += count) });
-      });
-    }, { pauseOnConnect: true });
+    const listener = await listen(
+      (socket) => {
+        void pool.connect(targetOf(server.port), { authority: "a:1" }).then((outcome) => {
+          joinTunnel(socket, opened(outcome), buffers, {
+            onBytes: (direction, count) => (counted[direction] += count),
+          });
+        });
+      },
+      { pauseOnConnect: true },
+    );
     const app = await dial(listener.port);
     void sendRandom(app, 3_000_000);
     await hashOf(app);
@@ -155,11 +189,64 @@ describe("bytes", () => {
   });
 });
 
+describe("on this Node.js", () => {
+  it("sockets can be adopted, and read into a buffer of ours", async () => {
+    const app = await echo();
+    const original = (await dial(app.port)).pause();
+    const target = Buffer.alloc(100);
+    const { promise, resolve } = Promise.withResolvers<number>();
+    const adopted = adoptSocket(original, { buffer: () => target, onRead: (count) => (resolve(count), true) });
+    adopted?.resume().write("adopted");
+    expect(await promise).toBe(7);
+    expect(target.toString("latin1", 0, 7)).toBe("adopted");
+    for (const socket of [original, adopted]) socket?.destroy();
+    app.close();
+  });
+
+  it("TLS sockets can be made to read into a buffer of ours", async () => {
+    const { client } = await identities();
+    await using server = await startServer(() => {});
+    const outcome = await secureAs(client)(await dial(server.port), {
+      timeoutMs: 5000,
+      signal: new AbortController().signal,
+    });
+    if (outcome.kind !== "established") throw new Error(outcome.message);
+    const target = Buffer.alloc(16_384);
+    const { promise, resolve } = Promise.withResolvers<Buffer>();
+    expect(borrowReads(outcome.socket, target, resolve)).toBe(true);
+    // The server's settings.
+    expect((await promise).buffer).toBe(target.buffer);
+    expect(target[3]).toBe(4);
+    outcome.socket.destroy();
+  });
+
+  it("TLS sockets that can't are read as usual", async () => {
+    const { client } = await identities();
+    await using server = await startServer((request) => {
+      const tunnel = request.accept();
+      tunnel?.on("error", () => tunnel.destroy());
+      tunnel?.pipe(tunnel);
+    });
+    const secure: typeof plain = async (raw, limits) => {
+      const outcome = await plain(raw, limits);
+      if (outcome.kind === "established")
+        Reflect.set(Reflect.get(outcome.socket, "_handle") as object, "useUserBuffer", undefined);
+      return outcome;
+    };
+    const plain = secureAs(client);
+    const connection = await openHboneConnection(await dial(server.port), { secure });
+    const tunnel = opened(await connection.connect({ authority: "a:1" }));
+    const received = hashOf(tunnel);
+    const sent = await sendRandom(tunnel, 3_000_000);
+    expect((await received).md5).toBe(sent);
+    connection.drain();
+  });
+});
+
 describe("half-close", () => {
   it("by the client leaves the answer its way", async () => {
-    const app = await listen(async (socket) => {
-      const question = await readAll(socket);
-      socket.end(`${question.toString()}!`);
+    const app = await listen((socket) => {
+      void readAll(socket).then((question) => socket.end(`${question.toString()}!`));
     });
     await using pair = await startPair(app);
     const client = await dial(pair.port);
@@ -171,9 +258,9 @@ describe("half-close", () => {
 
   it("by the server leaves the client its way", async () => {
     const { promise, resolve } = Promise.withResolvers<string>();
-    const app = await listen(async (socket) => {
+    const app = await listen((socket) => {
       socket.end("greeting");
-      resolve((await readAll(socket)).toString());
+      resolve(readAll(socket).then(String));
     });
     await using pair = await startPair(app);
     const client = await dial(pair.port);
@@ -181,7 +268,9 @@ describe("half-close", () => {
     client.write("late ");
     client.end("words");
     expect(await promise).toBe("late words");
-    expect(await pair.ended("client")).toMatchObject([{ end: "both-closed", closedBy: "peer", bytesToPeer: 10, bytesFromPeer: 8 }]);
+    expect(await pair.ended("client")).toMatchObject([
+      { end: "both-closed", closedBy: "peer", bytesToPeer: 10, bytesFromPeer: 8 },
+    ]);
   });
 
   it("by both at once, without a byte, closes all", async () => {
@@ -209,14 +298,22 @@ describe("an end that is not in order", () => {
     await until(() => pair.remote[0]?.bytesFromPeer === 1);
     client.resetAndDestroy();
     expect(await promise).toBe("ECONNRESET");
-    expect(await pair.ended("client")).toMatchObject([{ end: "app-reset", closedBy: "app", error: { code: "HBONE_APP_RESET" } }]);
+    expect(await pair.ended("client")).toMatchObject([
+      { end: "app-reset", closedBy: "app", error: { code: "HBONE_APP_RESET" } },
+    ]);
     expect(await pair.ended("remote")).toMatchObject([
-      { end: "peer-reset", closedBy: "peer", error: { code: "HBONE_STREAM_RESET", details: { h2Code: "CONNECT_ERROR" } } },
+      {
+        end: "peer-reset",
+        closedBy: "peer",
+        error: { code: "HBONE_STREAM_RESET", details: { h2Code: "CONNECT_ERROR" } },
+      },
     ]);
   });
 
   it("of the server's app reaches the client's app as a reset", async () => {
-    await using pair = await startPair(await listen((socket) => void socket.once("data", () => socket.resetAndDestroy())));
+    await using pair = await startPair(
+      await listen((socket) => void socket.once("data", () => socket.resetAndDestroy())),
+    );
     const client = await dial(pair.port);
     client.write("x");
     expect(await broken(client)).toBe("ECONNRESET");
@@ -230,9 +327,12 @@ describe("an end that is not in order", () => {
     const client = await dial(pair.port);
     const reset = broken(client);
     await until(() => pair.remote.length === 1);
-    for (const connection of pair.server.hbone.connections) connection.abort(hboneErrors.create("HBONE_DRAINING", "enough"));
+    for (const connection of pair.server.hbone.connections)
+      connection.abort(hboneErrors.create("HBONE_DRAINING", "enough"));
     expect([await reset, await promise]).toEqual(["ECONNRESET", "ECONNRESET"]);
-    expect(await pair.ended("client")).toMatchObject([{ end: "tunnel-failed", closedBy: "peer", error: { code: "HBONE_CONNECTION_CLOSED" } }]);
+    expect(await pair.ended("client")).toMatchObject([
+      { end: "tunnel-failed", closedBy: "peer", error: { code: "HBONE_CONNECTION_CLOSED" } },
+    ]);
     expect(await pair.ended("remote")).toMatchObject([{ end: "tunnel-failed", error: { code: "HBONE_DRAINING" } }]);
   });
 
@@ -314,7 +414,9 @@ describe("what can't be joined", () => {
     const socket = await dial(app.port);
     const tunnel = opened(await pool.connect(targetOf(server.port), { authority: "a:1" }));
     spoil(socket);
-    expect(() => joinTunnel(socket, tunnel, buffers)).toThrow(expect.objectContaining({ code: "HBONE_TUNNEL_IN_USE" }) as Error);
+    expect(() => joinTunnel(socket, tunnel, buffers)).toThrow(
+      expect.objectContaining({ code: "HBONE_TUNNEL_IN_USE" }) as Error,
+    );
     tunnel.destroy();
     socket.destroy();
     app.close();
@@ -330,7 +432,9 @@ describe("what can't be joined", () => {
     const tunnel = opened(await pool.connect(targetOf(server.port), { authority: "a:1" }));
     const join = joinTunnel(await dial(pair.port), tunnel, buffers);
     const second = await dial(pair.port);
-    expect(() => joinTunnel(second, tunnel, buffers)).toThrow(expect.objectContaining({ code: "HBONE_TUNNEL_IN_USE" }) as Error);
+    expect(() => joinTunnel(second, tunnel, buffers)).toThrow(
+      expect.objectContaining({ code: "HBONE_TUNNEL_IN_USE" }) as Error,
+    );
     second.destroy();
     join.abort();
     await join.ended;

@@ -2,7 +2,18 @@
 import { once } from "node:events";
 import { describe, expect, it } from "vitest";
 import { joinTunnel } from "../../src/index.ts";
-import { buffers, dial, hashOf, identities, listen, opened, sendRandom, startPool, startServer, targetOf } from "../support/mesh.ts";
+import {
+  buffers,
+  dial,
+  hashOf,
+  identities,
+  listen,
+  opened,
+  sendRandom,
+  startPool,
+  startServer,
+  targetOf,
+} from "../support/mesh.ts";
 import { settled, until } from "../support/turns.ts";
 
 /** Kinds of what keeps a process alive, with their number. */

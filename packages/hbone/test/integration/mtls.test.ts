@@ -7,7 +7,18 @@ import { createTestAuthority } from "@ambientmesh/testkit";
 import { clientTlsOptions, serverTlsOptions } from "@ambientmesh/spiffe";
 import { describe, expect, it } from "vitest";
 import { openHboneConnection, type ConnectionFailed } from "../../src/index.ts";
-import { CLIENT_ID, dial, identities, listen, opened, openConnection, readAll, secureAs, SERVER_ID, startServer } from "../support/mesh.ts";
+import {
+  CLIENT_ID,
+  dial,
+  identities,
+  listen,
+  opened,
+  openConnection,
+  readAll,
+  secureAs,
+  SERVER_ID,
+  startServer,
+} from "../support/mesh.ts";
 import { until } from "../support/turns.ts";
 
 describe("mutual TLS with SPIFFE ids", () => {
@@ -53,7 +64,10 @@ describe("mutual TLS with SPIFFE ids", () => {
     const failures: ConnectionFailed[] = [];
     const listener = (message: unknown): void => void failures.push(message as ConnectionFailed);
     subscribe("ambientmesh:hbone:connection:fail", listener);
-    await using server = await startServer(() => {}, { svid: trusting, trustDomain: which === "other roots" ? "cluster.local" : "elsewhere" });
+    await using server = await startServer(() => {}, {
+      svid: trusting,
+      trustDomain: which === "other roots" ? "cluster.local" : "elsewhere",
+    });
     const stranger = { ...(await other.svid(CLIENT_ID)), trustBundle: authority.trustBundle };
     try {
       const connection = await openHboneConnection(await dial(server.port), { secure: secureAs(stranger) });
@@ -72,7 +86,11 @@ describe("mutual TLS with SPIFFE ids", () => {
     const { client } = await identities();
     const options = clientTlsOptions(client, { expectedIds: [SERVER_ID] });
     const { secureContext: _context, ...anonymous } = options;
-    const attempts = [anonymous, { ...anonymous, maxVersion: "TLSv1.2" as const }, { ...options, ALPNProtocols: ["http/1.1"] }];
+    const attempts = [
+      anonymous,
+      { ...anonymous, maxVersion: "TLSv1.2" as const },
+      { ...options, ALPNProtocols: ["http/1.1"] },
+    ];
     for (const [index, attempt] of attempts.entries()) {
       const socket = connectPlain({ ...attempt, port: server.port, host: "127.0.0.1", rejectUnauthorized: false });
       socket.on("error", () => socket.destroy());
@@ -83,12 +101,19 @@ describe("mutual TLS with SPIFFE ids", () => {
 
   it("refuses servers of TLS 1.2 only", async () => {
     const { server: svid, client } = await identities();
-    const old = createServer({ ...serverTlsOptions(svid), minVersion: "TLSv1.2", maxVersion: "TLSv1.2", ciphers: "ECDHE-ECDSA-AES128-GCM-SHA256" });
+    const old = createServer({
+      ...serverTlsOptions(svid),
+      minVersion: "TLSv1.2",
+      maxVersion: "TLSv1.2",
+      ciphers: "ECDHE-ECDSA-AES128-GCM-SHA256",
+    });
     old.on("tlsClientError", () => {});
     old.listen(0, "127.0.0.1");
     await once(old, "listening");
     const { port } = old.address() as { port: number };
-    await expect(openHboneConnection(await dial(port), { secure: secureAs(client) })).rejects.toMatchObject({ code: "HBONE_TLS_FAILED" });
+    await expect(openHboneConnection(await dial(port), { secure: secureAs(client) })).rejects.toMatchObject({
+      code: "HBONE_TLS_FAILED",
+    });
     old.close();
   });
 
@@ -101,7 +126,9 @@ describe("mutual TLS with SPIFFE ids", () => {
 
     const { client } = await identities();
     const deaf = await listen((socket) => socket.on("error", () => socket.destroy()));
-    await expect(openHboneConnection(await dial(deaf.port), { secure: secureAs(client) }, { tlsTimeoutMs: 50 })).rejects.toMatchObject({
+    await expect(
+      openHboneConnection(await dial(deaf.port), { secure: secureAs(client) }, { tlsTimeoutMs: 50 }),
+    ).rejects.toMatchObject({
       code: "HBONE_TIMEOUT",
       details: { phase: "tls" },
     });

@@ -1,9 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Double HBONE: a tunnel to a gateway, and inside it another connection, to whom the gateway can't read. */
+import { once } from "node:events";
+import type { Socket } from "node:net";
 import { acceptTls } from "@ambientmesh/spiffe";
 import { describe, expect, it } from "vitest";
-import { HboneServer, joinTunnel, openHboneConnection, type ConnectRequest, type HboneConnection } from "../../src/index.ts";
-import { buffers, CLIENT_ID, dial, hashOf, identities, listen, opened, readAll, secureAs, sendRandom, SERVER_ID, startPool, startServer, targetOf } from "../support/mesh.ts";
+import {
+  HboneServer,
+  joinTunnel,
+  openHboneConnection,
+  type ConnectRequest,
+  type HboneConnection,
+} from "../../src/index.ts";
+import {
+  buffers,
+  CLIENT_ID,
+  dial,
+  hashOf,
+  identities,
+  listen,
+  opened,
+  readAll,
+  secureAs,
+  sendRandom,
+  SERVER_ID,
+  startPool,
+  startServer,
+  targetOf,
+} from "../support/mesh.ts";
 import { until } from "../support/turns.ts";
 
 const GATEWAY_ID = "spiffe://cluster.local/ns/istio-system/sa/gateway";
@@ -74,7 +97,7 @@ describe("a connection inside a tunnel", () => {
     const one = async (size: number): Promise<boolean> => {
       const pairs = await listen(() => {}, { pauseOnConnect: true });
       const near = dial(pairs.port);
-      const far = await new Promise<import("node:net").Socket>((resolve) => pairs.once("connection", resolve));
+      const [far] = (await once(pairs, "connection")) as [Socket];
       const join = joinTunnel(far, opened(await inner.connect({ authority: "a:1" })), buffers);
       const app = await near;
       const received = hashOf(app);

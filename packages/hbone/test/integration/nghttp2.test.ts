@@ -25,7 +25,14 @@ describe.skipIf(!isInstalled("nghttp"))("nghttp", () => {
   it("gets its settings acknowledged and a GET refused with 400", async () => {
     await using server = await startServer(() => {});
     const files = pemFiles((await identities()).client);
-    const { stdout } = await run("nghttp", ["-nv", "--cert", files.cert, "--key", files.key, `https://127.0.0.1:${server.port}/`]);
+    const { stdout } = await run("nghttp", [
+      "-nv",
+      "--cert",
+      files.cert,
+      "--key",
+      files.key,
+      `https://127.0.0.1:${server.port}/`,
+    ]);
     files.remove();
     expect(stdout).toContain(":status: 400");
     expect(stdout).toMatch(/recv SETTINGS frame <length=0, flags=0x01/);

@@ -16,14 +16,26 @@ import type { AddressInfo } from "node:net";
 import { clientTlsOptions, serverTlsOptions } from "@ambientmesh/spiffe";
 import { describe, expect, it } from "vitest";
 import type { ConnectRequest } from "../../src/index.ts";
-import { hashOf, identities, opened, openConnection, readAll, sendRandom, SERVER_ID, startServer } from "../support/mesh.ts";
+import {
+  hashOf,
+  identities,
+  opened,
+  openConnection,
+  readAll,
+  sendRandom,
+  SERVER_ID,
+  startServer,
+} from "../support/mesh.ts";
 import { until } from "../support/turns.ts";
 
 const MB = 1_000_000;
 
 async function http2Client(port: number, settings: Settings = {}): Promise<ClientHttp2Session & AsyncDisposable> {
   const { client } = await identities();
-  const session = connect(`https://127.0.0.1:${port}`, { ...clientTlsOptions(client, { expectedIds: [SERVER_ID] }), settings });
+  const session = connect(`https://127.0.0.1:${port}`, {
+    ...clientTlsOptions(client, { expectedIds: [SERVER_ID] }),
+    settings,
+  });
   session.on("error", () => session.destroy());
   await once(session, "remoteSettings");
   return Object.assign(session, {
@@ -34,13 +46,22 @@ async function http2Client(port: number, settings: Settings = {}): Promise<Clien
   });
 }
 
-async function tunnelOf(session: ClientHttp2Session, headers: OutgoingHttpHeaders = {}): Promise<{ stream: ClientHttp2Stream; status: number; headers: Record<string, unknown> }> {
-  const stream = session.request({ ":method": "CONNECT", ":authority": "10.0.0.1:80", ...headers }, { endStream: false });
+async function tunnelOf(
+  session: ClientHttp2Session,
+  headers: OutgoingHttpHeaders = {},
+): Promise<{ stream: ClientHttp2Stream; status: number; headers: Record<string, unknown> }> {
+  const stream = session.request(
+    { ":method": "CONNECT", ":authority": "10.0.0.1:80", ...headers },
+    { endStream: false },
+  );
   const [received] = (await once(stream, "response")) as [Record<string, unknown>];
   return { stream, status: Number(received[":status"]), headers: received };
 }
 
-async function http2Server(onStream: (stream: ServerHttp2Stream, headers: Record<string, unknown>) => void, settings: Settings = {}): Promise<Http2SecureServer & { port: number } & AsyncDisposable> {
+async function http2Server(
+  onStream: (stream: ServerHttp2Stream, headers: Record<string, unknown>) => void,
+  settings: Settings = {},
+): Promise<Http2SecureServer & { port: number } & AsyncDisposable> {
   const { server: svid } = await identities();
   const server = createSecureServer({ ...serverTlsOptions(svid), settings });
   const sessions = new Set<{ destroy(): void }>();
@@ -82,7 +103,7 @@ describe("node:http2 as client of our server", () => {
     expect((await readAll(stream)).toString()).toBe("hello");
   });
 
-  it.each([
+  it.each<[name: string, settings: Settings]>([
     ["with its small frames", {}],
     ["with large frames and windows", { initialWindowSize: 4 * 1024 * 1024, maxFrameSize: 1024 * 1024 }],
     ["with the smallest window", { initialWindowSize: 1 }],
@@ -180,16 +201,24 @@ describe("node:http2 as server of our client", () => {
       stream.pipe(stream);
     });
     await using connection = await openConnection(server.port);
-    const outcome = await connection.connect({ authority: "[fd00::1]:80", headers: { Baggage: "a=b", traceparent: "00-1" } });
+    const outcome = await connection.connect({
+      authority: "[fd00::1]:80",
+      headers: { Baggage: "a=b", traceparent: "00-1" },
+    });
     expect(outcome).toMatchObject({ kind: "open", status: 200, headers: { baggage: "service.name=x" } });
-    expect(seen[0]).toMatchObject({ ":method": "CONNECT", ":authority": "[fd00::1]:80", baggage: "a=b", traceparent: "00-1" });
+    expect(seen[0]).toMatchObject({
+      ":method": "CONNECT",
+      ":authority": "[fd00::1]:80",
+      baggage: "a=b",
+      traceparent: "00-1",
+    });
     expect(Object.keys(seen[0] ?? {}).filter((name) => name.startsWith(":"))).toEqual([":method", ":authority"]);
     const tunnel = opened(outcome);
     tunnel.end("hello");
     expect((await readAll(tunnel)).toString()).toBe("hello");
   });
 
-  it.each([
+  it.each<[name: string, settings: Settings]>([
     ["its defaults", {}],
     ["large frames", { initialWindowSize: 4 * 1024 * 1024, maxFrameSize: 1024 * 1024 }],
     ["a window of one octet", { initialWindowSize: 1 }],
@@ -208,7 +237,10 @@ describe("node:http2 as server of our client", () => {
   });
 
   it.each([
-    ["with END_STREAM", (stream: ServerHttp2Stream) => stream.respond({ ":status": 503, "x-why": "y" }, { endStream: true })],
+    [
+      "with END_STREAM",
+      (stream: ServerHttp2Stream) => stream.respond({ ":status": 503, "x-why": "y" }, { endStream: true }),
+    ],
     [
       "with a body",
       (stream: ServerHttp2Stream) => {
@@ -219,7 +251,11 @@ describe("node:http2 as server of our client", () => {
   ])("refuses %s", async (_name, respond) => {
     await using server = await http2Server(respond);
     await using connection = await openConnection(server.port);
-    expect(await connection.connect({ authority: "a:1" })).toMatchObject({ kind: "refused", status: 503, headers: { "x-why": "y" } });
+    expect(await connection.connect({ authority: "a:1" })).toMatchObject({
+      kind: "refused",
+      status: 503,
+      headers: { "x-why": "y" },
+    });
     await until(() => connection.openTunnels === 0);
     expect(connection.canConnect).toBe(true);
   });
@@ -268,7 +304,10 @@ describe("node:http2 as server of our client", () => {
     const tunnel = opened(await connection.connect({ authority: "a:1" }));
     sessions[0]?.close();
     await until(() => connection.isDraining);
-    await expect(connection.connect({ authority: "a:2" })).rejects.toMatchObject({ code: "HBONE_DRAINING", retryable: true });
+    await expect(connection.connect({ authority: "a:2" })).rejects.toMatchObject({
+      code: "HBONE_DRAINING",
+      retryable: true,
+    });
     tunnel.end("until the end");
     expect((await readAll(tunnel)).toString()).toBe("until the end");
     await until(() => connection.isClosed);
@@ -295,7 +334,9 @@ describe("node:http2 as server of our client", () => {
 
 describe("HPACK against node:http2", () => {
   /** Every octet that a header's value may hold on either side, in pieces that begin and end with a letter. */
-  const octets = Array.from({ length: 256 }, (_unused, octet) => octet).filter((octet) => octet >= 0x20 && octet !== 0x7f);
+  const octets = Array.from({ length: 256 }, (_unused, octet) => octet).filter(
+    (octet) => octet >= 0x20 && octet !== 0x7f,
+  );
   const values: Record<string, string> = { "x-all": `a${String.fromCharCode(...octets)}z` };
   for (const octet of octets) {
     values[`x-${octet}`] = `a${String.fromCharCode(octet).repeat(3)}z`;
@@ -313,10 +354,13 @@ describe("HPACK against node:http2", () => {
 
   it("sends every octet, both Huffman-coded and plain, so that node reads it", async () => {
     const seen: Record<string, unknown>[] = [];
-    await using server = await http2Server((stream, headers) => {
-      seen.push(headers);
-      stream.respond({ ":status": 404 }, { endStream: true });
-    }, { maxHeaderListSize: 1_000_000 });
+    await using server = await http2Server(
+      (stream, headers) => {
+        seen.push(headers);
+        stream.respond({ ":status": 404 }, { endStream: true });
+      },
+      { maxHeaderListSize: 1_000_000 },
+    );
     await using connection = await openConnection(server.port);
     for (const headers of inOrder) await connection.connect({ authority: "a:1", headers });
     expect(seen.map((headers, index) => pick(headers, inOrder[index] ?? {}))).toEqual(inOrder);
@@ -324,10 +368,13 @@ describe("HPACK against node:http2", () => {
 
   it("reads every octet that node sends, also from the dynamic table", async () => {
     const seen: Record<string, string>[] = [];
-    await using server = await startServer((request) => {
-      seen.push({ ...request.headers });
-      request.refuse(400);
-    }, { maxHeaderList: 1_000_000 });
+    await using server = await startServer(
+      (request) => {
+        seen.push({ ...request.headers });
+        request.refuse(400);
+      },
+      { maxHeaderList: 1_000_000 },
+    );
     await using session = await http2Client(server.port);
     for (const headers of inOrder) {
       const { stream } = await tunnelOf(session, headers);
@@ -338,10 +385,13 @@ describe("HPACK against node:http2", () => {
 
   it.each([0, 64, 4096])("stays in step with a table of %i octets", async (headerTableSize) => {
     const seen: unknown[] = [];
-    await using server = await http2Server((stream, headers) => {
-      seen.push(headers["x-a"]);
-      stream.respond({ ":status": 200, "x-b": String(headers["x-a"]) }, { endStream: true });
-    }, { headerTableSize });
+    await using server = await http2Server(
+      (stream, headers) => {
+        seen.push(headers["x-a"]);
+        stream.respond({ ":status": 200, "x-b": String(headers["x-a"]) }, { endStream: true });
+      },
+      { headerTableSize },
+    );
     await using connection = await openConnection(server.port);
     const answers: unknown[] = [];
     for (let index = 0; index < 50; index++) {

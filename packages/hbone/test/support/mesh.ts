@@ -35,7 +35,10 @@ export function identities(): Promise<{ authority: TestAuthority; client: Svid; 
 }
 
 /** An echoing, sinking or any other server on a free port of loopback. */
-export async function listen(onSocket: (socket: Socket) => void, options: object = {}): Promise<Server & { port: number }> {
+export async function listen(
+  onSocket: (socket: Socket) => void,
+  options: object = {},
+): Promise<Server & { port: number }> {
   const server = createServer({ allowHalfOpen: true, noDelay: true, ...options }, onSocket);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -59,9 +62,10 @@ export async function startServer(
   options: HboneServerOptions & { readonly svid?: Svid; readonly trustDomain?: string } = {},
 ): Promise<TestServer> {
   const { svid = (await identities()).server, trustDomain, ...limits } = options;
-  const hbone = new HboneServer(
+  const hbone = new HboneServer<undefined>(
     {
-      secure: (raw, _context, handshake) => acceptTls(raw, svid, { ...handshake, ...(trustDomain !== undefined && { trustDomain }) }),
+      secure: (raw, _context, handshake) =>
+        acceptTls(raw, svid, { ...handshake, ...(trustDomain !== undefined && { trustDomain }) }),
       onConnect,
     },
     limits,
@@ -83,11 +87,15 @@ export function secureAs(svid: Svid, expectedIds: readonly string[] = [SERVER_ID
     connectTls(raw, svid, { expectedIds, ...limits });
 }
 
-export async function openConnection(port: number, options: HboneConnectionOptions = {}): Promise<HboneConnection & AsyncDisposable> {
+export async function openConnection(
+  port: number,
+  options: HboneConnectionOptions = {},
+): Promise<HboneConnection & AsyncDisposable> {
   const { client } = await identities();
   const connection = await openHboneConnection(await dial(port), { secure: secureAs(client) }, options);
   return Object.assign(connection, {
-    [Symbol.asyncDispose]: async () => connection.abort(Object.assign(new Error("test is over"), { name: "MeshError", code: "X" }) as never),
+    [Symbol.asyncDispose]: async () =>
+      connection.abort(Object.assign(new Error("test is over"), { name: "MeshError", code: "X" }) as never),
   });
 }
 

@@ -79,7 +79,8 @@ export async function rawPeer(
       reported = received.length;
       return news;
     },
-    headers: (streamId, fields, isEndStream = false) => encodeHeaders(streamId, encoder.encode(fields), 16_384, isEndStream),
+    headers: (streamId, fields, isEndStream = false) =>
+      encodeHeaders(streamId, encoder.encode(fields), 16_384, isEndStream),
   };
   if (greet) await peer.send(...(role === "server" ? [PREFACE] : []), encodeSettings([]), encodeSettingsAck());
   return peer;

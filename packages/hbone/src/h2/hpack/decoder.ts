@@ -75,7 +75,8 @@ export class HpackDecoder {
   }
 
   #entry(index: number): HeaderField {
-    const field = index <= STATIC_TABLE.length ? STATIC_TABLE[index - 1] : this.#table.at(index - STATIC_TABLE.length - 1);
+    const field =
+      index <= STATIC_TABLE.length ? STATIC_TABLE[index - 1] : this.#table.at(index - STATIC_TABLE.length - 1);
     if (field === undefined) throw compressionFault(`refers to entry ${index}, which the table does not have`);
     return field;
   }

@@ -39,7 +39,7 @@ export class HpackEncoder {
     this.#announce = [...this.#announce.filter((earlier) => earlier < used), used];
   }
 
-  /** The block for the fields; names must be lower case, names and values latin1. */
+  /** The block for the fields; names must be lower case, names and values latin1 without NUL. */
   encode(fields: readonly HeaderField[]): Buffer {
     let bound = 12;
     for (const [name, value] of fields) bound += fieldSize(name, value);

@@ -18,21 +18,20 @@ buildSteps();
 
 function buildSteps(): void {
   const children = codeTree();
-  const child = (node: number, bit: number): number => children[node * 2 + bit] as number;
-  for (let node = 0; node < 256; node++) {
-    for (let nibble = 0; nibble < 16; nibble++) {
-      let at = node;
-      let emitted = 0;
-      for (let shift = 3; shift >= 0; shift--) {
-        const next = child(at, (nibble >> shift) & 1);
-        if (next < 0) emitted = ~next === END_OF_STRING ? FAILS : EMITS | (~next << SYMBOL_SHIFT);
-        at = next < 0 ? 0 : next;
-        if (emitted === FAILS) break;
-      }
-      steps[node * 16 + nibble] = at | emitted;
-    }
+  for (let entry = 0; entry < steps.length; entry++) steps[entry] = stepFrom(children, entry >> 4, entry & 15);
+  for (let at = 0, depth = 0; depth < 8; depth++, at = children[at * 2 + 1] as number) mayEndAt[at] = 1;
+}
+
+function stepFrom(children: Int32Array, node: number, nibble: number): number {
+  let at = node;
+  let emitted = 0;
+  for (let shift = 3; shift >= 0; shift--) {
+    const next = children[at * 2 + ((nibble >> shift) & 1)] as number;
+    if (~next === END_OF_STRING) return FAILS;
+    if (next < 0) emitted = EMITS | (~next << SYMBOL_SHIFT);
+    at = Math.max(next, 0);
   }
-  for (let at = 0, depth = 0; depth < 8; depth++, at = child(at, 1)) mayEndAt[at] = 1;
+  return at | emitted;
 }
 
 /** Two entries per inner node; a negative one is the complement of a symbol. */
@@ -103,7 +102,7 @@ export function huffmanEncode(text: string, target: Uint8Array, offset: number):
       pending &= (1 << bits) - 1;
     }
     pending = (pending << length) | code;
-    for (bits += length; bits >= 8; ) {
+    for (bits += length; bits >= 8;) {
       bits -= 8;
       target[at++] = pending >>> bits;
     }
