@@ -143,6 +143,7 @@ function connectionWith(
   const transport = new NullTransport();
   const connection: Connection = new Connection(transport as unknown as Duplex, {
     role,
+    isOutermost: true,
     peerName: "fuzz",
     clock: new FakeClock(0),
     buffers,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { abortedError, systemClock, type Clock, type MeshError } from "@ambientmesh/core";
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { IoBuffers } from "../buffers/io-buffers.ts";
 import { Connection, type ConnectionStats } from "../connection/connection.ts";
@@ -102,6 +103,7 @@ export class HboneConnection {
     this.#responseTimeoutMs = responseTimeoutMs;
     this.#connection = new Connection(secured.socket, {
       role: "client",
+      isOutermost: raw instanceof Socket,
       peerName: this.#peerName,
       clock,
       buffers,

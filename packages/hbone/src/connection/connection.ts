@@ -54,6 +54,11 @@ export interface ConnectionSetup {
   readonly buffers: IoBuffers;
   readonly limits: ConnectionLimits;
   readonly events: ConnectionEvents;
+  /**
+   * The transport's bytes come from the network, not from another connection of ours: then it is never read while another
+   * is being read, and all may read into the same buffer.
+   */
+  readonly isOutermost: boolean;
 }
 
 /** A snapshot for diagnostics; octets and ms. */
@@ -179,7 +184,7 @@ export class Connection implements StreamHost {
   /** Sends preface and settings and begins to read. */
   start(): void {
     const { outbox, inflow, isServer } = this.#parts;
-    const { limits, clock, buffers } = this.#setup;
+    const { limits, clock, buffers, isOutermost } = this.#setup;
     if (!isServer) outbox.control(PREFACE);
     outbox.control(
       encodeSettings([
@@ -198,7 +203,8 @@ export class Connection implements StreamHost {
     transport.on("error", (error: unknown) => this.#shutdown(connectionClosedError(this.#setup.peerName, error)));
     transport.on("end", () => this.#onTransportEnd());
     transport.on("close", () => this.#onTransportEnd());
-    if (!borrowReads(transport, buffers.record, this.#onData)) transport.on("data", this.#onData);
+    const isBorrowed = isOutermost && borrowReads(transport, buffers.record, this.#onData);
+    if (!isBorrowed) transport.on("data", this.#onData);
   }
 
   /** Client: sends a request. The caller has asked {@link canOpen}. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Clock, MeshError } from "@ambientmesh/core";
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { IoBuffers } from "../buffers/io-buffers.ts";
 import { Connection, type ConnectionStats } from "../connection/connection.ts";
@@ -44,6 +45,7 @@ export class ServerConnection<Context = undefined> {
     this.#parts = parts;
     this.#connection = new Connection(secured.socket, {
       role: "server",
+      isOutermost: raw instanceof Socket,
       peerName: secured.peer.id,
       clock,
       buffers,

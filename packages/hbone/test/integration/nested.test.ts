@@ -54,7 +54,7 @@ async function startNetwork(onConnect: (request: ConnectRequest) => void) {
     reach: async (): Promise<HboneConnection> => {
       const target = { ...targetOf(gateway.port), expected: [GATEWAY_ID] };
       const outer = opened(await pool.connect(target, { authority: "web.default.svc:80" }));
-      return openHboneConnection(outer, { secure: secureAs(client) });
+      return openHboneConnection(outer, { secure: secureAs(client), buffers });
     },
     [Symbol.asyncDispose]: async () => {
       await pool[Symbol.asyncDispose]();
@@ -110,6 +110,22 @@ describe("a connection inside a tunnel", () => {
     inner.drain();
   });
 
+  it("keeps its bytes apart from those of others inside the same connection", async () => {
+    await using network = await startNetwork(echo);
+    const one = async (index: number): Promise<boolean> => {
+      const inner = await network.reach();
+      const tunnel = opened(await inner.connect({ authority: `a:${index}` }));
+      tunnel.on("error", () => tunnel.destroy());
+      const received = hashOf(tunnel);
+      const sent = await sendRandom(tunnel, 1_000_000 + index * 100_003);
+      const isEqual = (await received).md5 === sent;
+      inner.drain();
+      return isEqual;
+    };
+    expect(await Promise.all(Array.from({ length: 12 }, (_unused, index) => one(index)))).not.toContain(false);
+    expect(network.pool.stats().dialsTotal).toBe(1);
+  });
+
   it("ends with the tunnel around it", async () => {
     await using network = await startNetwork(echo);
     const inner = await network.reach();
@@ -138,6 +154,7 @@ describe("a connection inside a tunnel", () => {
     const inside = new HboneServer({
       secure: (raw, _context, limits) => acceptTls(raw, svid, limits),
       onConnect: echo,
+      buffers,
     });
     await using outer = await startServer((request) => {
       const tunnel = request.accept();
@@ -145,7 +162,7 @@ describe("a connection inside a tunnel", () => {
     });
     await using pool = await startPool();
     const raw = opened(await pool.connect(targetOf(outer.port), { authority: "inner:15008" }));
-    const inner = await openHboneConnection(raw, { secure: secureAs(client) });
+    const inner = await openHboneConnection(raw, { secure: secureAs(client), buffers });
     const tunnel = opened(await inner.connect({ authority: "a:1" }));
     tunnel.end("deep");
     expect((await readAll(tunnel)).toString()).toBe("deep");

@@ -22,6 +22,9 @@ import {
 export const CLIENT_ID = "spiffe://cluster.local/ns/test/sa/client";
 export const SERVER_ID = "spiffe://cluster.local/ns/test/sa/server";
 
+/** One set for everything in a process, as the programs have it. */
+export const buffers = new IoBuffers();
+
 let shared: Promise<{ authority: TestAuthority; client: Svid; server: Svid }> | undefined;
 
 /** SVIDs of a client and a server that trust each other. */
@@ -67,6 +70,7 @@ export async function startServer(
       secure: (raw, _context, handshake) =>
         acceptTls(raw, svid, { ...handshake, ...(trustDomain !== undefined && { trustDomain }) }),
       onConnect,
+      buffers,
     },
     limits,
   );
@@ -105,6 +109,7 @@ export async function startPool(options: HbonePoolOptions = {}): Promise<HbonePo
     {
       dial: ({ address }) => dial(Number(address.split(":")[1])),
       secure: (raw, { expected }, limits) => connectTls(raw, client, { expectedIds: expected, ...limits }),
+      buffers,
     },
     options,
   );
@@ -118,7 +123,6 @@ export function opened(outcome: ConnectOutcome): TunnelStream {
   return outcome.tunnel;
 }
 
-export const buffers = new IoBuffers();
 
 export const md5 = (octets: Buffer): string => createHash("md5").update(octets).digest("hex");
 

@@ -48,6 +48,7 @@ export async function rawPeer(
   const closed: RawPeer["closed"] = [];
   const connection = new Connection(transport, {
     role,
+    isOutermost: true,
     peerName: "the peer",
     clock,
     buffers: new IoBuffers(),
