@@ -51,12 +51,22 @@ const MAX_FILE_BYTES = 1024 * 1024;
 /** Credentials from given texts and files; files are read again every minute and after a refusal. */
 export function partsCredentials(parts: CredentialParts, clock: Clock): CredentialSource {
   let cached: { readonly credentials: Credentials; readonly readAtMs: number } | undefined;
-  return {
-    async current() {
-      if (cached !== undefined && clock.monotonicMs() - cached.readAtMs < REREAD_MS) return cached.credentials;
+  let reading: Promise<Credentials> | undefined;
+  const read = async (): Promise<Credentials> => {
+    try {
       const credentials = await readParts(parts, cached?.credentials);
       cached = { credentials, readAtMs: clock.monotonicMs() };
       return credentials;
+    } finally {
+      reading = undefined;
+    }
+  };
+  return {
+    async current() {
+      if (cached !== undefined && clock.monotonicMs() - cached.readAtMs < REREAD_MS) return cached.credentials;
+      // Calls at the same time share one reading: two would pass for a change of certificates and end connections.
+      reading ??= read();
+      return reading;
     },
     invalidate() {
       // What was read stays known, so that an unchanged certificate keeps its connections.
