@@ -11,7 +11,7 @@ const TIMEOUT_MS = 5000;
  */
 export async function belongsIntoMesh(config: CniConfig, kubeconfig: string, pod: CniPod): Promise<boolean> {
   using client = await connectKube({ kind: "kubeconfig", path: kubeconfig }, {}, { userAgent: "istio-cni" });
-  return judge(client, config, pod);
+  return await judge(client, config, pod);
 }
 
 async function judge(client: KubeClient, config: CniConfig, { namespace, name }: CniPod): Promise<boolean> {

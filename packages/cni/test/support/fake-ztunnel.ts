@@ -19,6 +19,8 @@ interface Served {
 }
 
 export interface FakeZtunnelOptions extends PodProxyOptions {
+  /** Only takes note: another one is serving the pods. */
+  readonly isObserver?: boolean;
   /** What to answer to a message ("add uid-a"): nothing for success, an error, or never ("silent"). */
   readonly answer?: (message: string) => string | undefined;
 }
@@ -94,10 +96,14 @@ export class FakeZtunnel implements AsyncDisposable {
     if (payload.case === "add") {
       const [fd] = fds;
       if (fd === undefined) throw new Error("an add came without a descriptor");
-      await this.#add(payload.value.uid, netnsFromFd(fd), this.#options.answer?.(text) !== undefined);
+      await this.#add(payload.value.uid, netnsFromFd(fd), this.#isLeftAlone(text));
     }
     if (payload.case === "del") await this.#release(payload.value.uid);
     return text;
+  }
+
+  #isLeftAlone(text: string): boolean {
+    return this.#options.isObserver === true || this.#options.answer?.(text) !== undefined;
   }
 
   async #add(uid: string, netns: Netns, isRefused: boolean): Promise<void> {
