@@ -2,8 +2,8 @@
 /** Client. */
 export type { ConnectOutcome, ConnectRequestOptions } from "./client/connect-outcome.ts";
 export {
-  HboneConnection,
   openHboneConnection,
+  type HboneConnection,
   type HboneConnectionDeps,
   type HboneConnectionEvents,
   type HboneConnectionOptions,
@@ -12,19 +12,19 @@ export { HbonePool, type HbonePoolDeps, type HbonePoolOptions, type HbonePoolSta
 export type { PooledConnection, TunnelTarget } from "./client/pool-target.ts";
 
 /** Server. */
-export { ConnectRequest } from "./server/connect-request.ts";
+export type { ConnectRequest } from "./server/connect-request.ts";
 export {
   HboneServer,
   type HboneServerDeps,
   type HboneServerOptions,
   type HboneServerStats,
 } from "./server/hbone-server.ts";
-export { ServerConnection } from "./server/server-connection.ts";
+export type { ServerConnection } from "./server/server-connection.ts";
 
 /** Tunnels. */
-export { TunnelStream } from "./tunnel/tunnel-stream.ts";
+export type { TunnelStream } from "./tunnel/tunnel-stream.ts";
 export type { ConnectionInfo, TunnelInfo } from "./tunnel/tunnel-info.ts";
-export { joinTunnel, TunnelJoin, type JoinOptions } from "./join/tunnel-join.ts";
+export { joinTunnel, type JoinOptions, type TunnelJoin } from "./join/tunnel-join.ts";
 export type { JoinEnd, JoinResult } from "./join/join-result.ts";
 
 /** Headers of CONNECT requests. */
@@ -41,7 +41,7 @@ export type { SecureLimits, SecureOutcome } from "./secure-transport.ts";
 export { hboneErrors, type HboneErrorCode } from "./errors.ts";
 export {
   channels,
-  TypedChannel,
+  type TypedChannel,
   type ConnectionEnded,
   type ConnectionFailed,
   type ConnectionOpened,

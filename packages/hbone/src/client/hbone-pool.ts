@@ -3,6 +3,7 @@ import { systemClock, type Clock, type DrainWatch, type MeshError, type Timer } 
 import type { Duplex } from "node:stream";
 import { IoBuffers } from "../buffers/io-buffers.ts";
 import { hboneErrors } from "../errors.ts";
+import { followDrain } from "../follow-drain.ts";
 import type { SecureLimits, SecureOutcome } from "../secure-transport.ts";
 import type { ConnectOutcome, ConnectRequestOptions } from "./connect-outcome.ts";
 import { dialWithin } from "./dial-within.ts";
@@ -74,6 +75,7 @@ export class HbonePool<Target extends TunnelTarget = TunnelTarget> implements As
   /** Every connection, also those that only wait for their last tunnel to end. */
   readonly #pooled = new Map<HboneConnection, Pooled<Target>>();
   readonly #ended = Promise.withResolvers<void>();
+  #drainSteps: Disposable | undefined;
   #isClosed = false;
   #dialing = 0;
   #dials = 0;
@@ -89,8 +91,8 @@ export class HbonePool<Target extends TunnelTarget = TunnelTarget> implements As
     this.#limits = { dialTimeoutMs, idleMs, maxTargets, maxCongested };
     this.#clock = deps.clock ?? systemClock;
     this.#buffers = deps.buffers ?? new IoBuffers();
-    deps.drain?.draining.addEventListener("abort", () => this.drain(), { once: true });
-    deps.drain?.forced.addEventListener("abort", () => this.abort(), { once: true });
+    const steps = { onDraining: () => this.drain(), onForced: () => this.abort() };
+    this.#drainSteps = followDrain(deps.drain, steps);
   }
 
   stats(): HbonePoolStats {
@@ -307,7 +309,9 @@ export class HbonePool<Target extends TunnelTarget = TunnelTarget> implements As
   }
 
   #settle(): void {
-    if (this.#isClosed && this.#pooled.size === 0 && this.#dialing === 0) this.#ended.resolve();
+    if (!this.#isClosed || this.#pooled.size > 0 || this.#dialing > 0) return;
+    this.#drainSteps?.[Symbol.dispose]();
+    this.#ended.resolve();
   }
 }
 

@@ -13,6 +13,7 @@ import { IoBuffers } from "../buffers/io-buffers.ts";
 import { connectionLimits, type ConnectionLimits, type ConnectionOptions } from "../connection/options.ts";
 import { channels } from "../diagnostics.ts";
 import { hboneErrors } from "../errors.ts";
+import { followDrain } from "../follow-drain.ts";
 import { disableNagle, refusedHandshakeError, type SecureLimits, type SecureOutcome } from "../secure-transport.ts";
 import type { ConnectRequest } from "./connect-request.ts";
 import { ServerConnection } from "./server-connection.ts";
@@ -72,6 +73,7 @@ export class HboneServer<Context = undefined> implements AsyncDisposable {
   readonly #buffers: IoBuffers;
   readonly #connections = new Set<ServerConnection<Context>>();
   readonly #abort = new AbortController();
+  #drainSteps: Disposable | undefined;
   #isDraining = false;
   #handshakes = 0;
   #ended = Promise.withResolvers<void>();
@@ -93,8 +95,8 @@ export class HboneServer<Context = undefined> implements AsyncDisposable {
     this.#clock = deps.clock ?? systemClock;
     this.#logger = deps.logger ?? silentLogger;
     this.#buffers = deps.buffers ?? new IoBuffers();
-    deps.drain?.draining.addEventListener("abort", () => this.drain(), { once: true });
-    deps.drain?.forced.addEventListener("abort", () => this.abort(drainedError()), { once: true });
+    const steps = { onDraining: () => this.drain(), onForced: () => this.abort() };
+    this.#drainSteps = followDrain(deps.drain, steps);
   }
 
   /** The open connections, to look at, drain or cut off one by one (revoked certificates, removed pods). */
@@ -232,7 +234,9 @@ export class HboneServer<Context = undefined> implements AsyncDisposable {
   }
 
   #settle(): void {
-    if (this.#isDraining && this.#connections.size === 0 && this.#handshakes === 0) this.#ended.resolve();
+    if (!this.#isDraining || this.#connections.size > 0 || this.#handshakes > 0) return;
+    this.#drainSteps?.[Symbol.dispose]();
+    this.#ended.resolve();
   }
 
   #turnedAwayError(): MeshError {

@@ -535,6 +535,14 @@ describe("the end of a pool", () => {
     expect([isOver, one.destroyed]).toEqual([true, true]);
   });
 
+  it("is there from the start when the program is draining already", async () => {
+    const drain = new Drain(new FakeClock());
+    await drain.begin(0);
+    const bed = setUp({ deps: { drain } });
+    await expect(bed.pool.connect(target, request)).rejects.toEqual(isCode("HBONE_DRAINING"));
+    await bed.pool[Symbol.asyncDispose]();
+  });
+
   it("may come twice, and before anything began", async () => {
     const bed = setUp();
     await bed.pool[Symbol.asyncDispose]();

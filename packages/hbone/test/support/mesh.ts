@@ -123,7 +123,6 @@ export function opened(outcome: ConnectOutcome): TunnelStream {
   return outcome.tunnel;
 }
 
-
 export const md5 = (octets: Buffer): string => createHash("md5").update(octets).digest("hex");
 
 /** Reads a stream to its end. */
