@@ -2,6 +2,7 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { join } from "node:path";
 import { ConfigReader, type DeclaredVariable } from "@ambientmesh/core";
+import { kubeTargetOf, type KubeTarget } from "@ambientmesh/kube";
 import type { AgentConfig } from "./config/agent-config.ts";
 import { readUnsupported } from "./config/not-in-this-version.ts";
 import { DEFAULT_SELECTORS, type EligibilityRules } from "./eligibility/eligibility.ts";
@@ -19,10 +20,12 @@ const MAX_PORT = 65_535;
  */
 export function parseConfig(env: Environment): AgentConfig {
   const reader = new ConfigReader(env);
-  const config = readConfig(reader);
+  const { kubeconfig, ...config } = readConfig(reader);
   if (config.nodeName === "") reader.problem("NODE_NAME is missing; set it to the name of this node (spec.nodeName)");
+  const apiServer = kubeTargetOf(env, kubeconfig);
+  if (!apiServer) reader.problem("there is no API server: set KUBECONFIG, or run the agent as a pod");
   reader.finish("the CNI agent");
-  return Object.freeze(config);
+  return Object.freeze({ ...config, apiServer: apiServer as KubeTarget });
 }
 
 /** Every variable, for the documentation. */
@@ -32,15 +35,16 @@ export function describeConfig(): readonly DeclaredVariable[] {
   return reader.declared;
 }
 
-function readConfig(reader: ConfigReader): AgentConfig {
+function readConfig(
+  reader: ConfigReader,
+): Omit<AgentConfig, "apiServer"> & { readonly kubeconfig: string | undefined } {
   return {
     nodeName: reader.string({ name: "NODE_NAME", default: "", description: "Name of this node; required." }),
-    kubeconfig:
-      reader.string({
-        name: "KUBECONFIG",
-        default: undefined,
-        description: "Path of a kubeconfig; by default the service account of the pod is used.",
-      }) || undefined,
+    kubeconfig: reader.string({
+      name: "KUBECONFIG",
+      default: undefined,
+      description: "Path of a kubeconfig; by default the service account of the pod is used.",
+    }),
     eligibility: readEligibility(reader),
     ...readRules(reader),
     ...readPlaces(reader),

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
+import { once } from "node:events";
 import { isMeshError, messageOf } from "@ambientmesh/core";
-import { connectKube, kubeTargetOf } from "@ambientmesh/kube";
+import { connectKube } from "@ambientmesh/kube";
 import { createLogOutput, createLogger, type LogOutput } from "@ambientmesh/telemetry";
 import { startAgent } from "./app.ts";
 import { parseConfig } from "./config.ts";
@@ -21,17 +22,20 @@ async function run(config: AgentConfig, output: LogOutput): Promise<void> {
     process.exit(1);
   });
   const stop = new AbortController();
+  const stopped = once(stop.signal, "abort");
   for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => stop.abort(name));
-  const stopped = new Promise<void>((resolve) => stop.signal.addEventListener("abort", () => resolve()));
   logger.info("the CNI agent starts", { version: VERSION, node: process.versions.node, config });
   for (const warning of config.warnings) logger.warn(warning);
   await selfCheck(logger, config.procDirectory);
-  const target = kubeTargetOf(process.env, config.kubeconfig);
-  if (!target) throw new TypeError("there is no API server: set KUBECONFIG, or run the agent as a pod");
-  using client = await connectKube(target, {}, { userAgent: `istio-cni-node/${VERSION}` });
-  await using _agent = await startAgent(config, { output, client }, stop.signal);
-  await stopped;
-  logger.info("the CNI agent stops; pods stay as they are", { reason: String(stop.signal.reason) });
+  using client = await connectKube(config.apiServer, {}, { userAgent: `istio-cni-node/${VERSION}` });
+  try {
+    await using _agent = await startAgent(config, { output, client }, stop.signal);
+    await stopped;
+  } catch (error) {
+    // Asked to stop while it was still starting.
+    if (!isMeshError(error, "ABORTED") || !stop.signal.aborted) throw error;
+  }
+  logger.info("the CNI agent stops, pods stay as they are", { reason: String(stop.signal.reason) });
 }
 
 async function main([command = "run"]: readonly string[]): Promise<number> {

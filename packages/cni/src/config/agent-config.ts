@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { KubeTarget } from "@ambientmesh/kube";
 import type { EligibilityRules } from "../eligibility/eligibility.ts";
 import type { RedirectionKind } from "../redirection/choose-redirection.ts";
 import type { DualStackAddress } from "../redirection/redirection.ts";
@@ -7,8 +8,7 @@ import type { DualStackAddress } from "../redirection/redirection.ts";
 export interface AgentConfig {
   /** Name of this node as pods carry it in `spec.nodeName`. */
   readonly nodeName: string;
-  /** Path of a kubeconfig; undefined: the service account of the pod. */
-  readonly kubeconfig: string | undefined;
+  readonly apiServer: KubeTarget;
   readonly eligibility: EligibilityRules;
   readonly isDnsCaptured: boolean;
   readonly isIpv6Enabled: boolean;

@@ -5,7 +5,7 @@ import { isMeshError } from "@ambientmesh/core";
 import { DEFAULT_SELECTORS, describeConfig, parseConfig } from "../../src/index.ts";
 import { VERSION } from "../../src/version.ts";
 
-const NODE = { NODE_NAME: "n1" };
+const NODE = { NODE_NAME: "n1", KUBECONFIG: "/k" };
 
 function problemsOf(env: Readonly<Record<string, string>>): readonly string[] {
   try {
@@ -18,11 +18,11 @@ function problemsOf(env: Readonly<Record<string, string>>): readonly string[] {
 }
 
 describe("the agent's configuration", () => {
-  it("has defaults for everything but the node's name", () => {
+  it("has defaults for everything but the node's name and the API server", () => {
     const { warnings, ...config } = parseConfig(NODE);
     expect(config).toEqual({
       nodeName: "n1",
-      kubeconfig: undefined,
+      apiServer: { kind: "kubeconfig", path: "/k" },
       eligibility: { selectors: DEFAULT_SELECTORS, excludedNamespaces: ["kube-system"] },
       redirection: "auto",
       isDnsCaptured: true,
@@ -57,7 +57,10 @@ describe("the agent's configuration", () => {
     [{ AMBIENT_REDIRECTION: "nftables", NATIVE_NFTABLES: "true" }, { redirection: "nftables" }],
     [{ CNI_AGENT_RUN_DIR: "/run/x" }, { runDirectory: "/run/x", pluginSocket: "/run/x/pluginevent.sock" }],
     [{ CNI_EVENT_ADDRESS: "/run/y.sock" }, { pluginSocket: "/run/y.sock" }],
-    [{ KUBECONFIG: "/k" }, { kubeconfig: "/k" }],
+    [
+      { KUBECONFIG: "", KUBERNETES_SERVICE_HOST: "10.96.0.1" },
+      { apiServer: { kind: "in-cluster", host: "10.96.0.1", port: 443 } },
+    ],
     [
       { MONITORING_PORT: "0", LOG_FORMAT: "json" },
       { metricsPort: 0, logFormat: "json" },
@@ -69,7 +72,8 @@ describe("the agent's configuration", () => {
   });
 
   test.each([
-    [{}, /NODE_NAME is missing/],
+    [{ KUBECONFIG: "/k" }, /NODE_NAME is missing/],
+    [{ NODE_NAME: "n1" }, /there is no API server/],
     [{ ...NODE, AMBIENT_IPV6: "yes" }, /AMBIENT_IPV6="yes"/],
     [{ ...NODE, NATIVE_NFTABLES: "true", AMBIENT_REDIRECTION: "iptables" }, /set one of them/],
     [{ ...NODE, HOST_PROBE_SNAT_IP: "fd00::1" }, /HOST_PROBE_SNAT_IP="fd00::1" is no IPv4/],

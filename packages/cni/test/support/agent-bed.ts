@@ -85,6 +85,8 @@ export class AgentBed implements AsyncDisposable {
   async startAgent(env: Readonly<Record<string, string>> = {}): Promise<Agent> {
     const config = parseConfig({
       NODE_NAME: NODE,
+      // Not used: the agent is given a client.
+      KUBECONFIG: "/nowhere",
       AMBIENT_DNS_CAPTURE: "false",
       AMBIENT_UNENROL_ANNOUNCE_TIME: "50ms",
       AMBIENT_UNENROL_DRAIN_TIME: "20ms",
