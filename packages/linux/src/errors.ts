@@ -12,6 +12,7 @@ export type LinuxErrorCode =
   | "LINUX_NETNS_EXISTS"
   | "LINUX_NETNS_INVALID"
   | "LINUX_NETNS_NOT_FOUND"
+  | "LINUX_PACKET_SOCKET_CLOSED"
   | "LINUX_SEQPACKET_CLOSED"
   | "LINUX_SEQPACKET_TRUNCATED"
   | "LINUX_SYSCALL"
@@ -37,6 +38,8 @@ export const linuxErrors: ErrorCatalogue<LinuxErrorCode> = errorCatalogue({
   LINUX_NETNS_EXISTS: "A named network namespace exists already.",
   LINUX_NETNS_INVALID: "A file or descriptor is no network namespace.",
   LINUX_NETNS_NOT_FOUND: "A network namespace, or the process it was looked up by, does not exist (any more).",
+  LINUX_PACKET_SOCKET_CLOSED:
+    "A packet socket was closed while somebody waited for its next frame, or was used after it.",
   LINUX_SEQPACKET_CLOSED:
     "A SOCK_SEQPACKET connection or listener was used after this side closed it, or its peer is gone.",
   LINUX_SEQPACKET_TRUNCATED:

@@ -24,6 +24,9 @@ export { SeqpacketListener, listenSeqpacket, type SeqpacketListenOptions } from 
 export { DEFAULT_LIMITS, type MessageLimits, type SeqpacketMessage } from "./seqpacket/message-buffer.ts";
 export type { PeerCredentials } from "./seqpacket/unix-socket.ts";
 
+// Frames on an interface
+export { PacketSocket, openPacketSocket, type PacketSocketOptions } from "./packets/packet-socket.ts";
+
 // Packet rules
 export {
   applyNftables,

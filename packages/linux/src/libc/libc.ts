@@ -22,6 +22,8 @@ export interface Libc {
   getsockopt(fd: number, level: number, name: number, value: Uint8Array, length: Uint8Array): number;
   sendmsg(fd: number, message: bigint, flags: number): number;
   recvmsg(fd: number, message: bigint, flags: number): number;
+  /** 0 on failure. */
+  if_nametoindex(name: string): number;
   /** 1 when the text was an address of the family. */
   inet_pton(family: number, text: string, address: Uint8Array): number;
   /** Null on failure. */
@@ -45,6 +47,7 @@ const PROTOTYPES: Readonly<Record<keyof Libc, string>> = {
   getsockopt: "int getsockopt(int, int, int, void *, void *)",
   sendmsg: "intptr_t sendmsg(int, const void *, int)",
   recvmsg: "intptr_t recvmsg(int, void *, int)",
+  if_nametoindex: "unsigned int if_nametoindex(const char *)",
   inet_pton: "int inet_pton(int, const char *, void *)",
   inet_ntop: "const char *inet_ntop(int, const void *, void *, uint32_t)",
 };

@@ -75,7 +75,9 @@ export class MessageBuffer implements Disposable {
    */
   receive(fd: number): Received {
     this.#prepare(this.limits.maxBytes, this.#controlSize);
-    const length = libc().recvmsg(fd, this.#address, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    // Sockets that carry no descriptors may not know of the flag (AF_PACKET refuses it).
+    const closeOnExec = this.limits.maxFds > 0 ? MSG_CMSG_CLOEXEC : 0;
+    const length = libc().recvmsg(fd, this.#address, MSG_DONTWAIT | closeOnExec);
     if (length < 0) return this.#failed("recvmsg", "receive a message");
     const fds = this.#readFds();
     const flags = this.#bytes.readInt32LE(MSGHDR.flags);
