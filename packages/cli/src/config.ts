@@ -7,8 +7,8 @@ export interface CliConfig {
   readonly machineRoot: string;
   /** Where everybody else does, and root where it may not change the machine. */
   readonly privateRoot: string;
-  /** This process was started by another ambientctl inside namespaces of its own. */
-  readonly isInside: boolean;
+  /** What another ambientctl has given to this process, which it has started inside namespaces of its own. */
+  readonly inheritedSockets: string | undefined;
   /** What ambientctl itself logs, as in `warn,kubelet=debug`. */
   readonly logFilter: string;
   /** PATH of programs in pods. */
@@ -17,8 +17,9 @@ export interface CliConfig {
   readonly inherited: Readonly<Record<string, string>>;
 }
 
-/** Set by ambientctl for the copy of itself that it starts inside a user namespace. */
+/** Set by ambientctl for the copy of itself that it starts inside namespaces of its own. */
 export const INSIDE_VARIABLE = "AMBIENTCTL_INSIDE";
+/** Tells that copy where its run directory is. */
 export const RUN_ROOT_VARIABLE = "AMBIENTCTL_RUN_ROOT";
 
 /** Of a user's environment only what programs need to find their way; proxies in particular can't be reached from pods. */
@@ -57,9 +58,9 @@ function readConfig(reader: ConfigReader, uid: number): Omit<CliConfig, "inherit
   return {
     machineRoot: runRoot || "/run/ambientmesh",
     privateRoot: runRoot || ownRoot,
-    isInside: reader.boolean({
+    inheritedSockets: reader.string({
       name: INSIDE_VARIABLE,
-      default: false,
+      default: undefined,
       description: "Set by ambientctl itself for the process that it starts inside a user namespace.",
     }),
     logFilter: reader.string({

@@ -2,13 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isMeshError, messageOf, systemClock } from "@ambientmesh/core";
 import { LogLevels, createLogOutput, createLogger } from "@ambientmesh/telemetry";
+import type { Replacement } from "./commands/exec.ts";
 import { createProgram } from "./commands/program.ts";
 import { processTerminal } from "./commands/terminal.ts";
 import { parseConfig } from "./config.ts";
 import { cliErrors } from "./errors.ts";
 
 /** Never returns where the kernel and Node.js allow it. */
-function become(program: string, argv: readonly string[], env: Readonly<Record<string, string>>): never {
+function become({ program, argv, env }: Replacement): never {
   process.execve?.(program, [...argv], { ...env });
   throw cliErrors.create("CLI_PRIVILEGE_MISSING", "this Node.js can't start a program in its own place");
 }

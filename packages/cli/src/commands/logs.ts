@@ -65,7 +65,8 @@ export async function logs(
   }
   const { path } = findLog(target, logFiles(found.place.logs));
   let position = await copyFrom(path, 0);
-  while (follow && !signal.aborted) {
+  if (!follow) return;
+  while (!signal.aborted) {
     await clock.sleep(FOLLOW_MS, signal).catch(() => {});
     const size = statSync(path, { throwIfNoEntry: false })?.size;
     if (size === undefined) return;

@@ -2,7 +2,7 @@
 import { Command, Option } from "commander";
 import { readVersion } from "../version.ts";
 import { down } from "./down.ts";
-import { execReplacement } from "./exec.ts";
+import { execReplacement, type Replacement } from "./exec.ts";
 import { logs } from "./logs.ts";
 import { formatStatus, readStatus } from "./status.ts";
 import { listenForStop } from "./stop-signals.ts";
@@ -13,6 +13,8 @@ import { requireMesh } from "../local/find-mesh.ts";
 export interface ProgramDeps extends UpDeps {
   /** Called with the exit code of a command. */
   readonly onExit: (code: number) => void;
+  /** Runs another program in the place of this process. */
+  readonly become: (replacement: Replacement) => never;
 }
 
 interface Named {
@@ -109,7 +111,6 @@ function addExec(local: Command, deps: ProgramDeps): void {
     .passThroughOptions()
     .action(async (target: string, words: readonly string[], { name }: Named) => {
       const command = words[0] === "--" ? words.slice(1) : words;
-      const { program, argv, env } = await execReplacement({ name, target, command }, deps);
-      deps.become(program, argv, env);
+      deps.become(await execReplacement({ name, target, command }, deps));
     });
 }

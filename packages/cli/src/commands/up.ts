@@ -7,16 +7,18 @@ import { cliErrors } from "../errors.ts";
 import type { ComponentOptions } from "../local/cluster/components.ts";
 import type { ResolveModule } from "../local/cluster/programs.ts";
 import { findFooting } from "../local/footing.ts";
+import { inheritedSockets, ownSockets, type WantedSocket } from "../local/host-sockets.ts";
 import type { RunningMesh } from "../local/running-mesh.ts";
 import { removeLeftovers } from "../local/run-directory/leftovers.ts";
 import { Place } from "../local/run-directory/place.ts";
 import { readRecord } from "../local/run-directory/record.ts";
-import { startMesh } from "../local/start-mesh.ts";
+import { USUAL_API, startMesh } from "../local/start-mesh.ts";
 import type { StoryReport } from "../story/report.ts";
 import { tellStory } from "../story/story.ts";
 import { ProblemTeller } from "./feed-problems.ts";
-import { openForwards, parseForwards, type WantedForward } from "./forwards.ts";
+import { openForwards, parseForwards, socketsOfForwards, type WantedForward } from "./forwards.ts";
 import { helpText } from "./help-text.ts";
+import { runInside } from "./run-inside.ts";
 import { listenForStop, type StopSignals } from "./stop-signals.ts";
 import { Progress, type Terminal } from "./terminal.ts";
 
@@ -34,9 +36,6 @@ export interface UpFlags {
   readonly forward?: readonly string[];
 }
 
-/** Runs another program in the place of this process: absolute path, command line, environment. */
-export type Become = (program: string, argv: readonly string[], env: Readonly<Record<string, string>>) => never;
-
 export interface UpDeps {
   readonly config: CliConfig;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -46,7 +45,6 @@ export interface UpDeps {
   readonly resolve: ResolveModule;
   /** Command line that runs this program with the same arguments again. */
   readonly self: readonly string[];
-  readonly become: Become;
 }
 
 const DEFAULT_SECRET_TTL = "24h";
@@ -58,7 +56,7 @@ const EXIT = { ok: 0, failed: 1, interrupted: 130 } as const;
 interface UpOptions {
   readonly flags: UpFlags;
   readonly folder: string;
-  readonly apiPort: number | undefined;
+  readonly api: WantedSocket;
   readonly secretTtl: string;
   readonly forwards: readonly WantedForward[];
 }
@@ -66,10 +64,12 @@ interface UpOptions {
 /** Runs a mesh until it is asked to end, or with `--story --once` until its story is told. @returns the exit code */
 export async function up(folder: string, flags: UpFlags, deps: UpDeps): Promise<number> {
   const options = checkedOptions(folder, flags);
-  const footing = await findFooting(deps.config, deps.self);
+  const { config, terminal, env, self } = deps;
+  const footing = await findFooting(config);
   if (footing.kind === "inside") {
-    deps.terminal.tell("This user may not change the machine's network: the mesh gets a user namespace of its own.");
-    deps.become(footing.program, footing.argv, { ...definedOf(deps.env), ...footing.env });
+    terminal.tell("This user may not change the machine's network: the mesh gets namespaces of its own.");
+    const sockets = [options.api, ...socketsOfForwards(options.forwards)];
+    return runInside({ ...footing, self, env, sockets });
   }
   const place = new Place(footing.root, flags.name, footing.seclusion);
   using stop = listenForStop(deps.clock, () => void forceEnd(place, deps));
@@ -84,10 +84,6 @@ export async function up(folder: string, flags: UpFlags, deps: UpDeps): Promise<
     progress.tell(`ended by ${stop.received} before everything was up; everything is removed`);
     return EXIT.interrupted;
   }
-}
-
-function definedOf(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
 
 function checkedOptions(folder: string, flags: UpFlags): UpOptions {
@@ -106,31 +102,49 @@ function checkedOptions(folder: string, flags: UpFlags): UpOptions {
   } catch (error) {
     throw invalid(`--secret-ttl "${secretTtl}" ${messageOf(error)}`);
   }
-  const apiPort = flags.apiPort === undefined ? undefined : Number(flags.apiPort);
-  if (apiPort !== undefined && !(Number.isInteger(apiPort) && apiPort > 0 && apiPort < 65_536)) {
-    throw invalid(`--api-port "${flags.apiPort}" is no port from 1 to 65535`);
-  }
-  return { flags, folder: path, apiPort, secretTtl, forwards: parseForwards(flags.forward ?? []) };
+  return {
+    flags,
+    folder: path,
+    api: wantedApi(flags.apiPort),
+    secretTtl,
+    forwards: parseForwards(flags.forward ?? []),
+  };
+}
+
+function wantedApi(text: string | undefined): WantedSocket {
+  if (text === undefined) return USUAL_API;
+  const port = Number(text);
+  if (Number.isInteger(port) && port > 0 && port < 65_536)
+    return { ...USUAL_API, port, ifBusy: { flag: "--api-port" } };
+  throw cliErrors.create("CLI_ARGUMENT_INVALID", `--api-port "${text}" is no port from 1 to 65535`);
 }
 
 type RunDeps = UpDeps & { readonly progress: Progress; readonly stop: StopSignals };
 
 async function runMesh(place: Place, options: UpOptions, deps: RunDeps): Promise<number> {
-  const { flags, folder, apiPort } = options;
+  const { flags, folder, api } = options;
   const { config, env, terminal, clock, logger, progress, stop } = deps;
   const problems = new ProblemTeller(terminal);
+  using inherited = config.inheritedSockets === undefined ? undefined : inheritedSockets(config.inheritedSockets);
+  const sockets = inherited ?? ownSockets;
   await using stack = new AsyncDisposableStack();
   const mesh = stack.use(
     await startMesh(
       {
         place,
         folder,
-        apiPort,
+        api,
         components: flags.mesh ? componentOptions(options, deps) : undefined,
         environment: { ...config.inherited, PATH: config.searchPath },
         machineEnvironment: env,
       },
-      { clock, logger, onProgress: (text) => progress.tell(text), onProblems: (found) => problems.tell(found) },
+      {
+        clock,
+        logger,
+        sockets,
+        onProgress: (text) => progress.tell(text),
+        onProblems: (found) => problems.tell(found),
+      },
       stop.signal,
     ),
   );
@@ -139,7 +153,8 @@ async function runMesh(place: Place, options: UpOptions, deps: RunDeps): Promise
   const unready = await untilReady(mesh, clock, stop.signal);
   if (unready.length === 0) progress.tell("all pods are ready");
   else terminal.tell(`not ready after ${READY_WITHIN_MS / 1000} s:\n${unready.map((text) => `  ${text}`).join("\n")}`);
-  const forwards = await openForwards(stack, mesh, options.forwards, deps);
+  const forwards = await openForwards(stack, mesh, options.forwards, { clock, logger, sockets });
+  inherited?.[Symbol.dispose]();
   const report = flags.story === true ? await story(mesh, { ...options, unready }, deps) : undefined;
   if (report !== undefined && flags.json === true) terminal.result(JSON.stringify(report));
   if (flags.once !== true) {

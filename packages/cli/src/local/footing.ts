@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync, mkdirSync, readFileSync } from "node
 import { join } from "node:path";
 import { messageOf } from "@ambientmesh/core";
 import { SEARCH_PATH, createNetns, effectiveCapabilities, runProgram, type Capability } from "@ambientmesh/linux";
-import { INSIDE_VARIABLE, RUN_ROOT_VARIABLE, type CliConfig } from "../config.ts";
+import type { CliConfig } from "../config.ts";
 import { cliErrors } from "../errors.ts";
 import type { Seclusion } from "./run-directory/place.ts";
 
@@ -20,33 +20,34 @@ const PROGRAMS: Readonly<Record<string, string>> = {
 
 const CAPABILITIES: readonly Capability[] = ["SYS_ADMIN", "NET_ADMIN", "NET_RAW", "NET_BIND_SERVICE", "SYS_PTRACE"];
 
-/** On what a mesh can stand here: directly, or in another process that takes this one's place. */
+/** On what a mesh can stand here: directly, or in a process with namespaces of its own. */
 export type Footing =
   | { readonly kind: "here"; readonly seclusion: Seclusion; readonly root: string }
-  | { readonly kind: "inside"; readonly program: string; readonly argv: readonly string[]; readonly env: Variables };
-
-type Variables = Readonly<Record<string, string>>;
+  /** `enter` begins the command line of that process. */
+  | { readonly kind: "inside"; readonly enter: readonly [string, ...string[]]; readonly root: string };
 
 /**
  * Finds out how a mesh can be run by this user: as root with names under /run/netns, or in a user and mount namespace.
- * @param self command line that runs this program again
  * @throws MeshError CLI_PROGRAM_MISSING, CLI_PRIVILEGE_MISSING naming everything that stands in the way
  */
-export async function findFooting(config: CliConfig, self: readonly string[]): Promise<Footing> {
+export async function findFooting(config: CliConfig): Promise<Footing> {
   if (process.platform !== "linux") {
     const text = `a local mesh needs Linux with network namespaces; this is ${process.platform}`;
     throw cliErrors.create("CLI_PRIVILEGE_MISSING", text);
   }
   requirePrograms();
   requireResolver();
-  if (config.isInside) return { kind: "here", seclusion: "private", root: config.privateRoot };
+  if (config.inheritedSockets !== undefined) return { kind: "here", seclusion: "private", root: config.privateRoot };
   const missing = missingCapabilities();
   if (missing === undefined && canWrite(config.machineRoot)) {
     return { kind: "here", seclusion: "machine", root: config.machineRoot };
   }
-  const namespaces = missing === undefined ? ["--mount"] : ["--user", "--map-root-user", "--mount"];
+  const user = missing === undefined ? [] : ["--user", "--map-root-user"];
+  const namespaces = [...user, "--mount", "--net"];
   const obstacle = await obstacleTo(namespaces);
-  if (obstacle === undefined) return inside(config, namespaces, self);
+  if (obstacle === undefined) {
+    return { kind: "inside", enter: ["unshare", ...namespaces, "--propagation", "private"], root: config.privateRoot };
+  }
   const first = missing ?? `${config.machineRoot} can't be written to`;
   const text = `a local mesh needs root or user namespaces: ${first}; ${obstacle}. Run it as root, or allow user namespaces`;
   throw cliErrors.create("CLI_PRIVILEGE_MISSING", text);
@@ -106,7 +107,7 @@ function canWrite(root: string): boolean {
 
 /** Why namespaces can't be made, in words; undefined if they can. */
 async function obstacleTo(namespaces: readonly string[]): Promise<string | undefined> {
-  const probe = await runProgram(["unshare", ...namespaces, "--net", "true"]);
+  const probe = await runProgram(["unshare", ...namespaces, "true"]);
   if (probe.exitCode === 0) return undefined;
   const said = probe.stderr.trim().split("\n")[0] ?? "";
   const settings = [
@@ -124,13 +125,4 @@ async function obstacleTo(namespaces: readonly string[]): Promise<string | undef
 
 function setting(path: string, bad: string, text: string): string | undefined {
   return existsSync(path) && readFileSync(path, "utf8").trim() === bad ? text : undefined;
-}
-
-function inside(config: CliConfig, namespaces: readonly string[], self: readonly string[]): Footing {
-  return {
-    kind: "inside",
-    program: toolPath("unshare"),
-    argv: ["unshare", ...namespaces, "--propagation", "private", ...self],
-    env: { [INSIDE_VARIABLE]: "true", [RUN_ROOT_VARIABLE]: config.privateRoot },
-  };
 }

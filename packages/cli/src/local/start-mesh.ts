@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import type { Clock, Logger } from "@ambientmesh/core";
 import { createEventRecorder } from "@ambientmesh/kube";
 import { feedFolder, type FeedProblem } from "@ambientmesh/kube/local";
-import type { Netns } from "@ambientmesh/linux";
+import { NetworkPlan, hostNetns, type Netns } from "@ambientmesh/linux";
 import { cliErrors } from "../errors.ts";
 import { startApiServer } from "./cluster/api-server.ts";
 import { startComponents, type ComponentOptions } from "./cluster/components.ts";
@@ -22,6 +22,7 @@ import { clusterNames } from "./dns/records.ts";
 import { startKubelets } from "./kubelet/kubelets.ts";
 import { createFabric } from "./network/fabric.ts";
 import { resolvConf } from "./network/resolv-conf.ts";
+import { ownSockets, type HostSockets, type WantedSocket } from "./host-sockets.ts";
 import { ProgramsInside } from "./programs-inside.ts";
 import { RunningMesh, nodeResolver } from "./running-mesh.ts";
 import { claimPlace } from "./run-directory/claim.ts";
@@ -32,13 +33,16 @@ import type { RecordKeeper } from "./run-directory/record.ts";
 import { startServiceProxy } from "./services/service-proxy.ts";
 import { CONTROL_PLANE, DNS_PORT, NODES } from "./topology.ts";
 
+/** Where kubectl finds the API server if nothing else is asked for. */
+export const USUAL_API: WantedSocket = { key: "the Kubernetes API", port: 16_443, ifBusy: "choose-another" };
+
 /** How a mesh is to be. */
 export interface MeshOptions {
   readonly place: Place;
   /** The folder of YAML, absolute; programs of its pods run in it. */
   readonly folder: string;
-  /** Port of the API server on the machine's loopback; undefined: 16443, or another if that is taken. */
-  readonly apiPort?: number | undefined;
+  /** Port of the API server on the machine's loopback. Default: 16443, or the next free one. */
+  readonly api?: WantedSocket | undefined;
   /** istiod, agents and proxies; undefined: only the Kubernetes part. */
   readonly components?: ComponentOptions | undefined;
   /** Variables of programs in pods. */
@@ -50,6 +54,8 @@ export interface MeshOptions {
 export interface MeshDeps {
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Default: opened by this process. */
+  readonly sockets?: HostSockets;
   /** Tells what has been done, in a few words. */
   readonly onProgress: (text: string) => void;
   /** Everything that is wrong in the folders of YAML, with absolute paths, whenever that changes. */
@@ -76,7 +82,9 @@ export async function startMesh(options: MeshOptions, deps: MeshDeps, signal?: A
   const fabric = stack.use(await createFabric(place, keeper));
   step(`${NODES.length} nodes are connected: ${NODES.map(({ name, address }) => `${name} ${address}`).join(", ")}`);
   const control = fabric.nodes.get(CONTROL_PLANE.name) as Netns;
-  const api = stack.use(await startApiServer({ clock, logger, place, netns: control }, options.apiPort));
+  if (place.seclusion === "private") await new NetworkPlan().loopback(hostNetns()).apply();
+  const socket = (deps.sockets ?? ownSockets).take(options.api ?? USUAL_API);
+  const api = stack.use(await startApiServer({ clock, logger, place, netns: control, socket }));
   const { client, server } = api;
   const cluster = stack.use(createClusterState({ client, clock, logger }));
   await cluster.start(signal);

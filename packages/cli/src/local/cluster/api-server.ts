@@ -5,15 +5,12 @@ import type { Clock, Logger } from "@ambientmesh/core";
 import { connectKube, type KubeClient } from "@ambientmesh/kube";
 import { createLocalKube, type LocalKube } from "@ambientmesh/kube/local";
 import { openTcpListener, type Netns } from "@ambientmesh/linux";
-import { cliErrors } from "../../errors.ts";
+import { LOOPBACK, type HostSocket } from "../host-sockets.ts";
 import type { Place } from "../run-directory/place.ts";
 import { API_PORT, API_SERVICE_ADDRESS, CLUSTER_DOMAIN, CONTROL_PLANE } from "../topology.ts";
 import { ISTIO_DEFINITIONS } from "./istio-definitions.ts";
 import { kubeconfigText } from "./kubeconfig.ts";
 
-/** Where kubectl finds the API server by default. */
-const DEFAULT_HOST_PORT = 16_443;
-const LOOPBACK = "127.0.0.1";
 const ACCEPT_QUEUE = 128;
 
 export interface ApiServerDeps {
@@ -22,6 +19,8 @@ export interface ApiServerDeps {
   readonly place: Place;
   /** The control plane's namespace. */
   readonly netns: Netns;
+  /** On the machine's loopback. */
+  readonly socket: HostSocket;
 }
 
 /** The Kubernetes API of a mesh, for the machine and for the mesh's own nodes. */
@@ -35,13 +34,9 @@ export interface ApiServer extends AsyncDisposable {
   readonly port: number;
 }
 
-/**
- * Starts the API server on the machine's loopback and in the control plane's namespace, and writes the kubeconfig.
- * @param port undefined: the usual one, or another if that is taken
- * @throws MeshError CLI_PORT_BUSY when the port that was asked for is taken
- */
-export async function startApiServer(deps: ApiServerDeps, port: number | undefined): Promise<ApiServer> {
-  const { clock, logger, place, netns } = deps;
+/** Starts the API server on the machine's loopback and in the control plane's namespace, and writes the kubeconfig. */
+export async function startApiServer(deps: ApiServerDeps): Promise<ApiServer> {
+  const { clock, logger, place, netns, socket } = deps;
   await using stack = new AsyncDisposableStack();
   const server = stack.use(
     createLocalKube({ clock, logger: logger.child("kube") }, { definitions: ISTIO_DEFINITIONS }),
@@ -52,9 +47,11 @@ export async function startApiServer(deps: ApiServerDeps, port: number | undefin
   const tls = { cert: serving.certificateChainPem, key: serving.privateKeyPem };
   const fd = openTcpListener({ netns, address: CONTROL_PLANE.address, port: API_PORT, backlog: ACCEPT_QUEUE });
   await server.listen({ fd, tls });
-  const hostPort = await listenOnHost(server, tls, port);
+  await server.listen({ fd: socket.fd, tls });
+  // In a namespace of our own the machine's loopback is another one than ours.
+  if (place.seclusion === "private") await server.listen({ host: LOOPBACK, port: socket.port, tls });
   const text = kubeconfigText({
-    server: `https://${LOOPBACK}:${hostPort}`,
+    server: `https://${LOOPBACK}:${socket.port}`,
     authority: { pem: authority.rootsPem },
     user: { name: "kubernetes-admin", token: server.adminToken },
     name: `ambient-${place.mesh}`,
@@ -72,7 +69,7 @@ export async function startApiServer(deps: ApiServerDeps, port: number | undefin
     server,
     client,
     authorityPem: authority.rootsPem,
-    port: hostPort,
+    port: socket.port,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
@@ -87,24 +84,4 @@ function servingNames(): readonly string[] {
     CONTROL_PLANE.address,
     API_SERVICE_ADDRESS,
   ];
-}
-
-async function listenOnHost(
-  server: LocalKube,
-  tls: { readonly cert: string; readonly key: string },
-  wanted: number | undefined,
-): Promise<number> {
-  try {
-    return (await server.listen({ host: LOOPBACK, port: wanted ?? DEFAULT_HOST_PORT, tls })).port;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
-    if (wanted === undefined) return (await server.listen({ host: LOOPBACK, port: 0, tls })).port;
-    throw cliErrors.create(
-      "CLI_PORT_BUSY",
-      `port ${wanted} of ${LOOPBACK} is in use; choose another one with --api-port`,
-      {
-        cause: error,
-      },
-    );
-  }
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { once } from "node:events";
-import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { pipeline } from "node:stream";
 import type { Clock, Logger } from "@ambientmesh/core";
 import { connectTcp, type NetnsRef } from "@ambientmesh/linux";
 import { cliErrors } from "../../errors.ts";
+import type { HostSocket } from "../host-sockets.ts";
 
 /** Where connections to a forwarded port go: seen from inside a network namespace. */
 export interface ForwardTarget {
@@ -16,10 +17,8 @@ export interface ForwardTarget {
 export interface ForwardOptions {
   /** For messages: "bookshop/storefront:80". */
   readonly name: string;
-  /** Port of the machine's loopback. */
-  readonly port: number;
-  /** What to do if the port is taken: fail, or take another one. */
-  readonly ifBusy: "fail" | "choose-another";
+  /** On the machine's loopback; belongs to the forward from now on. */
+  readonly socket: HostSocket;
   /** Looked up for each connection; undefined refuses it. */
   readonly target: () => ForwardTarget | undefined;
 }
@@ -30,13 +29,9 @@ export interface PortForward extends AsyncDisposable {
   readonly port: number;
 }
 
-const LOOPBACK = "127.0.0.1";
 const MAX_CONNECTIONS = 256;
 
-/**
- * Opens a port on the machine's loopback whose connections are joined with connections made inside the mesh.
- * @throws MeshError CLI_PORT_BUSY
- */
+/** Joins connections to a port of the machine's loopback with connections made inside the mesh. */
 export async function openForward(
   options: ForwardOptions,
   deps: { readonly clock: Clock; readonly logger: Logger },
@@ -53,10 +48,11 @@ export async function openForward(
     void join(near, options, { ...deps, keep });
   });
   server.maxConnections = MAX_CONNECTIONS;
-  const port = await listen(server, options);
+  server.listen({ fd: options.socket.fd });
+  await once(server, "listening");
   return {
     name: options.name,
-    port,
+    port: options.socket.port,
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
       if (!server.listening) return;
@@ -83,21 +79,5 @@ async function join(
   } catch (error) {
     deps.logger.warn("a forwarded connection failed", { name, error });
     near.destroy();
-  }
-}
-
-async function listen(server: Server, { name, port, ifBusy }: ForwardOptions): Promise<number> {
-  const tryPort = async (wanted: number): Promise<number> => {
-    server.listen({ host: LOOPBACK, port: wanted });
-    await once(server, "listening");
-    return (server.address() as AddressInfo).port;
-  };
-  try {
-    return await tryPort(port);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
-    if (ifBusy === "choose-another") return tryPort(0);
-    const text = `port ${port} of ${LOOPBACK}, which was to lead to ${name}, is in use; choose another one with --forward`;
-    throw cliErrors.create("CLI_PORT_BUSY", text, { cause: error });
   }
 }

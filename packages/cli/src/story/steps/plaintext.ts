@@ -16,6 +16,6 @@ export const plaintext: Chapter = {
     expectThat(count > 0, `"${path}" was not seen on the link in ${seen.segments.length} segments`);
     const tunnelled = seen.firstPayloads(PORTS.HBONE).length;
     expectThat(tunnelled === 0, `bytes went to port 15008 although nothing is in the mesh`);
-    return `tcpdump on the link read "GET ${path}" in clear in ${count} segment(s); nothing went to port 15008`;
+    return `${seen.witness} on the link read "GET ${path}" in clear in ${count} segment(s); nothing went to port 15008`;
   },
 };
