@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Flag, FRAME_HEADER_BYTES, FrameType, MAX_STREAM_ID } from "./constants.ts";
 
-/** Octets of the frames whose payload has a fixed size, header included. */
-export const RST_STREAM_BYTES: number = FRAME_HEADER_BYTES + 4;
-export const WINDOW_UPDATE_BYTES: number = FRAME_HEADER_BYTES + 4;
-export const PING_BYTES: number = FRAME_HEADER_BYTES + 8;
-export const GOAWAY_BYTES: number = FRAME_HEADER_BYTES + 8;
+/** Octets of PING and of GOAWAY, header included. */
+const EIGHT_OCTET_FRAME = FRAME_HEADER_BYTES + 8;
 
 /** A frame header: payload length, type, flags, stream. */
 export interface FrameHeader {
@@ -56,7 +53,7 @@ export function encodeSettingsAck(): Buffer {
 
 /** A PING with eight octets of `payload`. */
 export function encodePing(payload: Uint8Array, isAck: boolean): Buffer {
-  const frame = Buffer.allocUnsafe(PING_BYTES);
+  const frame = Buffer.allocUnsafe(EIGHT_OCTET_FRAME);
   const flags = isAck ? Flag.ack : 0;
   frame.set(payload, writeFrameHeader(frame, 0, { length: 8, type: FrameType.ping, flags, streamId: 0 }));
   return frame;
@@ -64,7 +61,7 @@ export function encodePing(payload: Uint8Array, isAck: boolean): Buffer {
 
 /** A GOAWAY without debug data: nothing of our inside is told to a peer that misbehaved. */
 export function encodeGoaway(lastStreamId: number, code: number): Buffer {
-  const frame = Buffer.allocUnsafe(GOAWAY_BYTES);
+  const frame = Buffer.allocUnsafe(EIGHT_OCTET_FRAME);
   const at = writeFrameHeader(frame, 0, { length: 8, type: FrameType.goaway, flags: 0, streamId: 0 });
   writeUint32(frame, writeUint32(frame, at, lastStreamId & MAX_STREAM_ID), code);
   return frame;

@@ -163,8 +163,12 @@ export class TunnelJoin implements StreamConsumer {
     if (this.#failure) return false;
     this.#bytesToPeer += count;
     this.#onBytes?.("toPeer", count);
-    if (count === this.#view.length && this.#level < READ_SIZES.length - 1) this.#view = this.#viewOf(++this.#level);
-    return this.#stream.sendShared(this.#read, count);
+    const isFull = count === this.#view.length;
+    if (isFull && this.#level < READ_SIZES.length - 1) this.#view = this.#viewOf(++this.#level);
+    if (this.#stream.sendShared(this.#read, count)) return true;
+    // Stopping and starting to read costs system calls. After a read that emptied the socket it is not needed: before the
+    // next one what was just sent in place will have left. What had to be parked is another matter.
+    return !isFull && this.#stream.sendQueue.length === 0;
   };
 
   #onData(chunk: Buffer): void {
