@@ -6,9 +6,11 @@ import { HbonePool, HboneServer, IoBuffers, joinTunnel } from "@ambientmesh/hbon
 import { SecretManager, acceptTls, connectTls, parseSpiffeId } from "@ambientmesh/spiffe";
 
 const authority = new CertificateAuthority(await createRoot("cluster.local"));
-const issue = async (csrPem: string, id: string): Promise<string[]> => (await authority.sign({ csrPem, id })).chain;
-await using certificates = new SecretManager({ issue });
-const [web, api] = ["web", "api"].map((sa) => parseSpiffeId(`spiffe://cluster.local/ns/default/sa/${sa}`));
+await using certificates = new SecretManager({
+  issue: async (csrPem, id) => (await authority.sign({ csrPem, id })).chain,
+});
+const web = parseSpiffeId("spiffe://cluster.local/ns/default/sa/web");
+const api = parseSpiffeId("spiffe://cluster.local/ns/default/sa/api");
 const buffers = new IoBuffers();
 
 // The api's node: takes tunnels and joins each with a connection to the app.
