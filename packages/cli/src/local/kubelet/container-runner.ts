@@ -117,7 +117,8 @@ export class ContainerRunner {
     let failures = 0;
     this.#change({ kind: "running", pid: process.pid, startedAtMs, isReady });
     try {
-      await clock.sleep((readinessProbe?.initialDelaySeconds ?? 0) * 1000, ended);
+      const delaySeconds = readinessProbe?.initialDelaySeconds ?? 0;
+      if (delaySeconds > 0) await clock.sleep(delaySeconds * 1000, ended);
       for (;;) {
         // A probe that can't be made has failed.
         const isGood = await starter.probe(process, ended).catch(() => false);
