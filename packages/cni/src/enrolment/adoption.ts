@@ -4,7 +4,7 @@ import type { Logger } from "@ambientmesh/core";
 import { objectKey } from "@ambientmesh/kube";
 import type { NetnsFinder } from "../pods/netns-finder.ts";
 import { recordOf, type NetnsRecords } from "../pods/netns-records.ts";
-import { addressesOf, netnsQueryOf, uidOf, workloadOf } from "../pods/pod-facts.ts";
+import { netnsQueryOf, provingAddresses, uidOf, workloadOf } from "../pods/pod-facts.ts";
 import { podRules, type RuleDefaults } from "../redirection/pod-rules.ts";
 import type { Redirection } from "../redirection/redirection.ts";
 import type { Enroller } from "./enroller.ts";
@@ -47,8 +47,7 @@ export class PodAdoption {
     const { finder, records, enroller, logger } = this.#deps;
     const uid = uidOf(pod);
     const record = records.get(uid);
-    const known = addressesOf(pod);
-    const addresses = known.length > 0 ? known : (record?.addresses ?? []);
+    const addresses = provingAddresses(pod, record);
     const found = addresses.length > 0 ? await finder.find(netnsQueryOf(pod, addresses)) : undefined;
     const workload = workloadOf(pod);
     if (!found) return "not-found";
@@ -58,10 +57,7 @@ export class PodAdoption {
     const state = await this.#deps.redirection.inspect(found.netns, rules);
     logger.info("a pod of an agent before was looked at", { pod: objectKey(pod.metadata), uid, rules: state });
     if (state === "absent") return "not-redirected";
-    if (state === "altered" && this.#options.isRepairing) {
-      await this.#deps.redirection.apply(found.netns, rules);
-      await this.#deps.redirection.removePredecessors(found.netns);
-    }
+    if (state === "altered" && this.#options.isRepairing) await this.#deps.redirection.apply(found.netns, rules);
     await records.set(
       recordOf(workload, found, {
         addresses,

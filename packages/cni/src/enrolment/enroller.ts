@@ -101,8 +101,8 @@ export class Enroller implements Disposable {
   }
 
   /**
-   * Takes a pod into the mesh that is not in it, or whose sandbox is a new one. The namespace belongs to the enroller
-   * from now on, whatever comes of it.
+   * Takes a pod into the mesh, or its new sandbox in place of the old one. The namespace belongs to the enroller from now
+   * on, whatever comes of it.
    * @throws MeshError LINUX_* when rules can't be applied, CNI_LISTENERS_MISSING; the pod is untouched then
    */
   async enrol(workload: ZdsWorkload, netns: Netns, rules: PodRules): Promise<EnrolmentOutcome> {
@@ -110,6 +110,8 @@ export class Enroller implements Disposable {
     const { uid } = workload;
     await using undo = new AsyncDisposableStack();
     undo.use(netns);
+    const present = this.#pods.get(uid);
+    if (present && sameNetns(present.netns, netns)) return await this.#maintain(present, rules);
     await this.forget(uid);
     undo.defer(() => zds.remove(uid));
     const offer = await zds.add(workload, netns);
@@ -130,23 +132,7 @@ export class Enroller implements Disposable {
    */
   async maintain(uid: string, rules: PodRules): Promise<EnrolmentOutcome | undefined> {
     const entry = this.#pods.get(uid);
-    if (!entry) return undefined;
-    const { workload, netns } = entry;
-    const wasReleased = entry.leaving !== undefined && entry.leaving.stage !== "announced";
-    if (!entry.isServed || wasReleased) {
-      const offer = await this.#deps.zds.add(workload, netns);
-      entry.isServed = offer.kind === "acked";
-      if (offer.kind === "refused" || (wasReleased && !entry.isServed)) {
-        return { kind: "pending", error: offerError(workload, offer) };
-      }
-    }
-    if (wasReleased || !isDeepStrictEqual(entry.rules, rules)) {
-      if (entry.isServed) checkListeners(workload, netns, rules);
-      await this.#deps.redirection.apply(netns, rules);
-      entry.rules = rules;
-    }
-    entry.leaving = undefined;
-    return entry.isServed ? ENROLLED : { kind: "unconfirmed" };
+    return entry && this.#maintain(entry, rules);
   }
 
   /** The proxy does not serve the pod after all; {@link maintain} offers it again. */
@@ -195,6 +181,25 @@ export class Enroller implements Disposable {
   /** Lets go of all namespaces. Everything in them goes on as it is. */
   [Symbol.dispose](): void {
     for (const [uid, entry] of this.#pods) this.#delete(uid, entry);
+  }
+
+  async #maintain(entry: Entry, rules: PodRules): Promise<EnrolmentOutcome> {
+    const { workload, netns } = entry;
+    const wasReleased = entry.leaving !== undefined && entry.leaving.stage !== "announced";
+    if (!entry.isServed || wasReleased) {
+      const offer = await this.#deps.zds.add(workload, netns);
+      entry.isServed = offer.kind === "acked";
+      if (offer.kind === "refused" || (wasReleased && !entry.isServed)) {
+        return { kind: "pending", error: offerError(workload, offer) };
+      }
+    }
+    if (wasReleased || !isDeepStrictEqual(entry.rules, rules)) {
+      if (entry.isServed) checkListeners(workload, netns, rules);
+      await this.#deps.redirection.apply(netns, rules);
+      entry.rules = rules;
+    }
+    entry.leaving = undefined;
+    return entry.isServed ? ENROLLED : { kind: "unconfirmed" };
   }
 
   #set(entry: Entry): void {

@@ -66,7 +66,7 @@ export class Enrolment implements AsyncDisposable {
     this.#stack.use(enroller);
     this.#stack.use(zds);
     const finder = this.#createFinder(config);
-    const report = new FailureReport({ client, events, logger });
+    const report = new FailureReport({ client, events, clock, logger });
     const adoption = new PodAdoption(
       { finder, records, enroller, redirection, logger },
       { ruleDefaults, isRepairing: config.isReconcilingOnStartup },

@@ -7,7 +7,7 @@ import { holdsAnyAddress } from "../pods/netns-addresses.ts";
 import type { NetnsFinder } from "../pods/netns-finder.ts";
 import { recordOf, type NetnsRecords } from "../pods/netns-records.ts";
 import type { PodDirectory } from "../pods/pod-directory.ts";
-import { addressesOf, isTerminal, netnsQueryOf, uidOf, workloadOf } from "../pods/pod-facts.ts";
+import { isTerminal, netnsQueryOf, provingAddresses, uidOf, workloadOf } from "../pods/pod-facts.ts";
 import { podRules, type RuleDefaults } from "../redirection/pod-rules.ts";
 import type { PodRules } from "../redirection/redirection.ts";
 import type { PodAdoption } from "./adoption.ts";
@@ -50,6 +50,7 @@ export class PodReconciler {
     if (!pod || isTerminal(pod)) {
       await enroller.forget(uid);
       await records.delete(uid);
+      this.#deps.report.settled(uid);
       return DONE;
     }
     const namespace = directory.namespaceOf(pod);
@@ -66,7 +67,10 @@ export class PodReconciler {
     try {
       const outcome = (await this.#maintain(pod, rules)) ?? (await this.#enrol(pod, rules));
       if (outcome?.kind === "pending") throw outcome.error;
-      if (outcome?.kind === "enrolled") await writeRedirectionStatus(client, pod, "enabled", signal);
+      if (outcome?.kind === "enrolled") {
+        await writeRedirectionStatus(client, pod, "enabled", signal);
+        if (problems.length === 0) report.settled(uidOf(pod));
+      }
       return DONE;
     } catch (error) {
       if (!signal.aborted) await report.failed(pod, error, signal);
@@ -76,10 +80,10 @@ export class PodReconciler {
 
   /** Undefined if the pod is not in the mesh, or its sandbox has been replaced without notice. */
   async #maintain(pod: Pod, rules: PodRules): Promise<EnrolmentOutcome | undefined> {
-    const { enroller } = this.#deps;
+    const { enroller, records } = this.#deps;
     const uid = uidOf(pod);
     const enrolled = enroller.get(uid);
-    const addresses = addressesOf(pod);
+    const addresses = provingAddresses(pod, records.get(uid));
     if (enrolled && addresses.length > 0 && !holdsAnyAddress(enrolled.netns, addresses)) await enroller.forget(uid);
     return enroller.maintain(uid, rules);
   }
@@ -89,8 +93,7 @@ export class PodReconciler {
     const { enroller, finder, records } = this.#deps;
     const workload = workloadOf(pod);
     const record = records.get(workload.uid);
-    const known = addressesOf(pod);
-    const addresses = known.length > 0 ? known : (record?.addresses ?? []);
+    const addresses = provingAddresses(pod, record);
     if (addresses.length === 0 || pod.metadata.deletionTimestamp !== undefined) return undefined;
     const found = await finder.find(netnsQueryOf(pod, addresses));
     if (!found) {

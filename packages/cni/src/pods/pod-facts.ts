@@ -3,6 +3,7 @@ import type { Pod } from "@ambientmesh/api/kubernetes";
 import { objectKey } from "@ambientmesh/kube";
 import type { ZdsWorkload } from "../zds/zds-messages.ts";
 import type { NetnsQuery } from "./netns-finder.ts";
+import type { NetnsRecord } from "./netns-records.ts";
 
 /** Set by the kubelet on the copy of a static pod; its value is the uid that the kubelet itself uses for the pod. */
 const MIRROR_ANNOTATION = "kubernetes.io/config.mirror";
@@ -26,6 +27,14 @@ export function isTerminal({ status }: Pod): boolean {
 export function addressesOf({ status }: Pod): readonly string[] {
   const addresses = status?.podIPs?.map(({ ip }) => ip) ?? [];
   return addresses.length === 0 && status?.podIP !== undefined ? [status.podIP] : addresses;
+}
+
+/**
+ * The addresses that prove a namespace to be the pod's: what the API server knows, which is behind while a sandbox is
+ * being replaced, and what the container runtime reported.
+ */
+export function provingAddresses(pod: Pod, record: NetnsRecord | undefined): readonly string[] {
+  return [...new Set([...addressesOf(pod), ...(record?.addresses ?? [])])];
 }
 
 /** Who the pod is, for the node proxy. */

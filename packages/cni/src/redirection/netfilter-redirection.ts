@@ -17,9 +17,11 @@ const KERNEL_DEFAULT = "1";
 /** Redirection by rules of netfilter: nftables or iptables, which differ in their language only. */
 export class NetfilterRedirection implements Redirection {
   readonly #rules: PacketRules;
-  /** Rules that an agent of before may have left in pods, in other languages. */
   readonly #predecessors: readonly PacketRules[];
+  /** Namespaces (by device and inode) in which rules of predecessors were seen. */
+  readonly #inherited = new Map<string, readonly PacketRules[]>();
 
+  /** `predecessors`: other languages, in which an agent of before may have left rules; {@link inspect} looks for them. */
   constructor(rules: PacketRules, predecessors: readonly PacketRules[] = []) {
     this.#rules = rules;
     this.#predecessors = predecessors;
@@ -35,33 +37,41 @@ export class NetfilterRedirection implements Redirection {
     writeSysctl(netns, PICK_UP, "0");
     await addPolicyRouting(netns, rules);
     await this.#rules.apply(netns, rules);
+    await this.#removeInherited(netns);
   }
 
   async inspect(netns: NetnsRef, rules: PodRules): Promise<RedirectionState> {
     const state = await this.#rules.inspect(netns, rules);
-    if (state === "absent") return (await this.#predecessorsIn(netns)).length > 0 ? "altered" : "absent";
+    if (state === "absent") return (await this.#lookForInherited(netns)) ? "altered" : "absent";
     if (state === "altered" || readSysctl(netns, PICK_UP) !== "0") return "altered";
     return (await hasPolicyRouting(netns, rules)) ? "intact" : "altered";
   }
 
   async release(netns: NetnsRef): Promise<void> {
-    for (const rules of [this.#rules, ...(await this.#predecessorsIn(netns))]) await rules.release(netns);
+    await this.#rules.release(netns);
+    for (const rules of this.#inherited.get(keyOf(netns)) ?? []) await rules.release(netns);
   }
 
   async remove(netns: NetnsRef): Promise<void> {
-    await this.removePredecessors(netns);
+    await this.#removeInherited(netns);
     await this.#rules.remove(netns);
     await removePolicyRouting(netns);
     if (readSysctl(netns, PICK_UP) === "0") writeSysctl(netns, PICK_UP, KERNEL_DEFAULT);
   }
 
-  async removePredecessors(netns: NetnsRef): Promise<void> {
-    for (const rules of await this.#predecessorsIn(netns)) await rules.remove(netns);
+  async #lookForInherited(netns: NetnsRef): Promise<boolean> {
+    const found: PacketRules[] = [];
+    for (const rules of this.#predecessors) if (await rules.isPresent(netns)) found.push(rules);
+    if (found.length > 0) this.#inherited.set(keyOf(netns), found);
+    return found.length > 0;
   }
 
-  async #predecessorsIn(netns: NetnsRef): Promise<readonly PacketRules[]> {
-    const present: PacketRules[] = [];
-    for (const rules of this.#predecessors) if (await rules.isPresent(netns)) present.push(rules);
-    return present;
+  async #removeInherited(netns: NetnsRef): Promise<void> {
+    for (const rules of this.#inherited.get(keyOf(netns)) ?? []) await rules.remove(netns);
+    this.#inherited.delete(keyOf(netns));
   }
+}
+
+function keyOf({ dev, ino }: NetnsRef): string {
+  return `${dev}:${ino}`;
 }

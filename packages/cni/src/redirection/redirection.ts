@@ -34,12 +34,14 @@ export interface Redirection {
   readonly name: string;
   /** Makes it so, whatever was there before. Nobody sees a half of it. @throws MeshError LINUX_* */
   apply(netns: NetnsRef, rules: PodRules): Promise<void>;
-  /** Compares what is there with what {@link apply} would leave. @throws MeshError LINUX_* */
+  /**
+   * Compares what is there with what {@link apply} would leave. What an agent of before did by other means counts as
+   * altered, and is taken away by {@link apply} and {@link remove} from then on.
+   * @throws MeshError LINUX_*
+   */
   inspect(netns: NetnsRef, rules: PodRules): Promise<RedirectionState>;
   /** New connections are left alone from now on; those that were taken over go on. @throws MeshError LINUX_* */
   release(netns: NetnsRef): Promise<void>;
-  /** Takes away what an agent of before did by other means, once {@link apply} has taken over. @throws MeshError LINUX_* */
-  removePredecessors(netns: NetnsRef): Promise<void>;
   /** Leaves the namespace as it was before {@link apply}; harmless where nothing is. @throws MeshError LINUX_* */
   remove(netns: NetnsRef): Promise<void>;
 }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
 import {
   TaskGroup,
   isMeshError,
@@ -88,6 +90,7 @@ export class ZdsServer implements Service {
 
   /** @throws MeshError CNI_SOCKET_IN_USE, LINUX_* */
   async start(): Promise<void> {
+    await mkdir(dirname(this.#options.path), { recursive: true, mode: 0o755 });
     this.#listener = listen(this.#options.path);
     const listener = this.#listener;
     this.#tasks.run("accept", (signal) => this.#accept(listener, signal));

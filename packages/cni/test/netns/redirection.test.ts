@@ -289,12 +289,24 @@ describe.runIf(isRunnable).each(KINDS)("redirection by %s", (name, createRules) 
     const successor = new NetfilterRedirection(createRules(), [createFormer()]);
     expect(await successor.inspect(a.netns, RULES)).toBe("altered");
     await successor.apply(a.netns, RULES);
-    await successor.removePredecessors(a.netns);
     expect(await successor.inspect(a.netns, RULES)).toBe("intact");
     expect(await client.say("still here")).toBe("still here");
     using another = await EchoClient.connect(a.netns, { host: b.address, port: 8080 });
     expect(await another.say("new")).toBe("new");
     expect(proxy.seen).toHaveLength(2);
+  });
+
+  it.each(others)("leaves nothing behind of what an agent did that used %s", async (_kind, createFormer) => {
+    const before = await stateOf(a.netns);
+    await new NetfilterRedirection(createFormer()).apply(a.netns, RULES);
+    const successor = new NetfilterRedirection(createRules(), [createFormer()]);
+    await successor.inspect(a.netns, RULES);
+    await successor.release(a.netns);
+    await using _echo = await new Echo().listen(b.netns, 8080);
+    using client = await EchoClient.connect(a.netns, { host: b.address, port: 8080 });
+    expect([await client.say("released"), proxy.seen]).toEqual(["released", []]);
+    await successor.remove(a.netns);
+    expect(await stateOf(a.netns)).toEqual(before);
   });
 
   function gatewayOf(family: Family): string {
