@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { channel, type Channel } from "node:diagnostics_channel";
 import type { MeshError } from "@ambientmesh/core";
-import type { ConnectionStats } from "./connection/connection.ts";
+import type { ConnectionStats } from "./connection/contract.ts";
 import type { ConnectionInfo } from "./tunnel/tunnel-info.ts";
 
 /** Message of `ambientmesh:hbone:connection:open`. */

@@ -34,7 +34,7 @@ export { createTraceParent, formatTraceParent, parseTraceParent, type TraceParen
 
 /** What both sides share. */
 export { IoBuffers } from "./buffers/io-buffers.ts";
-export type { ConnectionStats } from "./connection/connection.ts";
+export type { ConnectionStats } from "./connection/contract.ts";
 export type { ConnectionOptions } from "./connection/options.ts";
 export type { Headers } from "./h2/message.ts";
 export type { SecureLimits, SecureOutcome } from "./secure-transport.ts";

@@ -3,7 +3,8 @@ import { abortedError, systemClock, type Clock, type MeshError } from "@ambientm
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { IoBuffers } from "../buffers/io-buffers.ts";
-import { Connection, type ConnectionStats } from "../connection/connection.ts";
+import { Connection } from "../connection/connection.ts";
+import type { ConnectionStats } from "../connection/contract.ts";
 import { connectionLimits, type ConnectionOptions } from "../connection/options.ts";
 import { connectionClosedError } from "../connection/stream-errors.ts";
 import type { H2Stream } from "../connection/stream.ts";

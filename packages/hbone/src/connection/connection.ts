@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { toMeshError, type Clock, type MeshError, type Timer } from "@ambientmesh/core";
+import type { MeshError, Timer } from "@ambientmesh/core";
 import type { Duplex } from "node:stream";
-import type { IoBuffers } from "../buffers/io-buffers.ts";
 import { hboneErrors } from "../errors.ts";
 import { ConnectionFault } from "../h2/connection-fault.ts";
 import { DEFAULT_HEADER_TABLE, H2Code, MAX_STREAM_ID, PREFACE, Setting } from "../h2/constants.ts";
@@ -18,68 +17,24 @@ import { HpackDecoder } from "../h2/hpack/decoder.ts";
 import { fieldSize } from "../h2/hpack/dynamic-table.ts";
 import { HpackEncoder } from "../h2/hpack/encoder.ts";
 import type { HeaderField } from "../h2/hpack/static-table.ts";
-import type { RequestHead, ResponseHead } from "../h2/message.ts";
+import type { ResponseHead } from "../h2/message.ts";
 import { defaultPeerSettings } from "../h2/settings.ts";
 import { borrowReads } from "./borrow-reads.ts";
+import type { ConnectionSetup, ConnectionStats } from "./contract.ts";
 import { FloodGuard } from "./flood-guard.ts";
 import { FrameDispatch, type ConnectionParts } from "./frame-dispatch.ts";
 import { Inflow } from "./inflow.ts";
 import { Keepalive } from "./keepalive.ts";
-import type { ConnectionLimits } from "./options.ts";
+import { linger } from "./linger.ts";
 import { Outbox } from "./outbox.ts";
 import { RateMeter } from "./rate-meter.ts";
+import { RoundTrip } from "./round-trip.ts";
 import { connectionClosedError, goneAwayError, peerResetError, protocolError } from "./stream-errors.ts";
 import { StreamTable } from "./stream-table.ts";
 import { H2Stream, type StreamHost } from "./stream.ts";
 
-/** What a connection tells its owner. */
-export interface ConnectionEvents {
-  /** Server: a well-formed request; without a head when its header list was too large. */
-  readonly onRequest?: (stream: H2Stream, head: RequestHead | undefined) => void;
-  /** The peer's SETTINGS are there. */
-  readonly onReady?: () => void;
-  /** No new streams from now on: the peer sent GOAWAY, or {@link Connection.drain} was called. */
-  readonly onDraining?: () => void;
-  /** A stream is over. */
-  readonly onStreamGone?: () => void;
-  /** The connection is over; without an error if it was drained. Called once, last. */
-  readonly onClosed?: (error: MeshError | undefined) => void;
-}
-
-export interface ConnectionSetup {
-  readonly role: "client" | "server";
-  /** The peer in messages. */
-  readonly peerName: string;
-  readonly clock: Clock;
-  readonly buffers: IoBuffers;
-  readonly limits: ConnectionLimits;
-  readonly events: ConnectionEvents;
-  /**
-   * The transport's bytes come from the network, not from another connection of ours: then it is never read while another
-   * is being read, and all may read into the same buffer.
-   */
-  readonly isOutermost: boolean;
-}
-
-/** A snapshot for diagnostics; octets and ms. */
-export interface ConnectionStats {
-  readonly streams: number;
-  readonly streamsOpened: number;
-  readonly bytesRead: number;
-  readonly bytesWritten: number;
-  /** Received and not yet read by the app. */
-  readonly held: number;
-  readonly peakHeld: number;
-  /** What {@link held} can never exceed. */
-  readonly heldBound: number;
-  readonly roundTripMs: number | undefined;
-  readonly isDraining: boolean;
-}
-
 /** Octets per second, both ways, from which on a small tunnel would wait behind large ones. */
 const BULK_RATE = 32 * 1024 * 1024;
-/** How long a connection that is done may take to say so. */
-const LINGER_MS = 1000;
 /** How long a draining server waits for the answer to its ping before it names its last stream. */
 const DRAIN_PING_MS = 1000;
 
@@ -91,13 +46,10 @@ export class Connection implements StreamHost {
   readonly #reader: FrameReader;
   readonly #keepalive: Keepalive;
   readonly #rate: RateMeter;
+  readonly #roundTrip: RoundTrip;
   #settingsTimer: Timer | undefined;
   #drainTimer: Timer | undefined;
-  #lingerTimer: Timer | undefined;
   #bytesRead = 0;
-  #pings = 0;
-  #askedAtMs = 0;
-  #roundTripMs: number | undefined;
   #isReady = false;
   #isDraining = false;
   /** Server, while draining: streams above it are not processed. */
@@ -131,6 +83,7 @@ export class Connection implements StreamHost {
     const maxBlock = maxHeaderList * 2;
     const dispatch = new FrameDispatch(this.#parts, this.#hooks());
     this.#reader = new FrameReader(dispatch, { maxFrame, maxBlock, expectsPreface: isServer });
+    this.#roundTrip = new RoundTrip(clock);
     this.#rate = new RateMeter(clock, () => this.#bytesRead + outbox.bytesWritten);
     this.#keepalive = new Keepalive(
       { clock, bytesRead: () => this.#bytesRead, sendPing: () => this.#ping(), onLost: () => this.#lost() },
@@ -176,7 +129,7 @@ export class Connection implements StreamHost {
       held: inflow.held,
       peakHeld: inflow.peakHeld,
       heldBound: inflow.bound,
-      roundTripMs: this.#roundTripMs,
+      roundTripMs: this.#roundTrip.ms,
       isDraining: this.#isDraining,
     };
   }
@@ -196,7 +149,7 @@ export class Connection implements StreamHost {
     );
     inflow.open();
     outbox.flushNow();
-    this.#askedAtMs = clock.monotonicMs();
+    this.#roundTrip.ask();
     this.#settingsTimer = clock.setTimer(limits.settingsTimeoutMs, () => this.#settingsLate(), { background: true });
     this.#keepalive.start();
     const transport = this.#transport;
@@ -346,21 +299,17 @@ export class Connection implements StreamHost {
   }
 
   #ping(): void {
-    const payload = Buffer.alloc(8);
-    payload.writeUInt32BE(++this.#pings, 4);
-    this.#askedAtMs = this.#setup.clock.monotonicMs();
-    this.#parts.outbox.control(encodePing(payload, false));
+    this.#parts.outbox.control(encodePing(this.#roundTrip.nextPing(), false));
   }
 
   #onPingAck(payload: Buffer): void {
-    if (payload.readUInt32BE(4) !== this.#pings) return;
+    if (!this.#roundTrip.isLastPing(payload)) return;
     this.#measured();
     if (this.#drainTimer) this.#nameLastStream();
   }
 
   #measured(): void {
-    this.#roundTripMs = this.#setup.clock.monotonicMs() - this.#askedAtMs;
-    this.#parts.inflow.setRoundTrip(this.#roundTripMs);
+    this.#parts.inflow.setRoundTrip(this.#roundTrip.answered());
   }
 
   #onGoaway(lastStreamId: number, code: number): void {
@@ -442,17 +391,8 @@ export class Connection implements StreamHost {
     this.#parts.outbox.close();
     const reason = error ?? connectionClosedError(this.#setup.peerName);
     for (const stream of this.#parts.table) this.#drop(stream, H2Code.cancel, reason, "peer");
-    this.#linger();
-    this.#setup.events.onClosed?.(error && toMeshError(error));
-  }
-
-  /** Lets the last frames leave, then closes; what still arrives is read and dropped, so that no TCP reset overtakes them. */
-  #linger(): void {
-    const transport = this.#transport;
-    if (transport.destroyed) return;
-    this.#lingerTimer = this.#setup.clock.setTimer(LINGER_MS, () => transport.destroy());
-    transport.once("close", () => this.#lingerTimer?.cancel());
-    transport.end();
+    linger(this.#transport, this.#setup.clock);
+    this.#setup.events.onClosed?.(error);
   }
 }
 

@@ -133,7 +133,6 @@ export class TunnelJoin implements StreamConsumer {
       this.#firstEnd ??= "peer";
       this.#isPeerDone = true;
       this.#flush();
-      this.#socket.once("finish", () => this.#socket.destroy());
       return;
     }
     const isReset = hboneErrors.is(error, "HBONE_STREAM_RESET") || hboneErrors.is(error, "HBONE_PROTOCOL_ERROR");
@@ -160,7 +159,8 @@ export class TunnelJoin implements StreamConsumer {
 
   /** The bulk path: octets lie in the shared buffer, with room in front for the frame's header. */
   readonly #onRead = (count: number): boolean => {
-    if (this.#failure) return false;
+    // A peer that has closed the stream takes nothing more.
+    if (this.#isStreamOver) return false;
     this.#bytesToPeer += count;
     this.#onBytes?.("toPeer", count);
     const isFull = count === this.#view.length;
@@ -172,7 +172,7 @@ export class TunnelJoin implements StreamConsumer {
   };
 
   #onData(chunk: Buffer): void {
-    if (!this.#failure && !this.#toPeer(chunk)) this.#socket.pause();
+    if (this.#isStreamOver || !this.#toPeer(chunk)) this.#socket.pause();
   }
 
   #toPeer(chunk: Buffer): boolean {
@@ -186,6 +186,7 @@ export class TunnelJoin implements StreamConsumer {
     this.#scheduled = undefined;
     if (this.#writing > 0 || this.#failure) return;
     if (this.#queue.length > 0) this.#writeQueue();
+    else if (this.#isPeerDone && this.#isStreamOver) this.#socket.destroySoon();
     else if (this.#isPeerDone) this.#socket.end();
   };
 

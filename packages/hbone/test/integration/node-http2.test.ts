@@ -12,13 +12,16 @@ import {
   type ServerHttp2Stream,
   type Settings,
 } from "node:http2";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { clientTlsOptions, serverTlsOptions } from "@ambientmesh/spiffe";
 import { describe, expect, it } from "vitest";
-import type { ConnectRequest } from "../../src/index.ts";
+import { joinTunnel, type ConnectRequest } from "../../src/index.ts";
 import {
+  buffers,
+  dial,
   hashOf,
   identities,
+  listen,
   opened,
   openConnection,
   readAll,
@@ -281,6 +284,24 @@ describe("node:http2 as server of our client", () => {
     const broken = opened(await connection.connect({ authority: "x:8" }));
     const [error] = (await once(broken.resume(), "error")) as [unknown];
     expect(error).toMatchObject({ code: "HBONE_STREAM_RESET", details: { h2Code: "CANCEL" } });
+  });
+
+  it("resets a joined tunnel with NO_ERROR once it is done: the app gets all its bytes, and an end", async () => {
+    await using server = await http2Server((stream) => {
+      stream.respond({ ":status": 200 });
+      stream.end(Buffer.alloc(300_000, "a"), () => stream.close(constants.NGHTTP2_NO_ERROR));
+    });
+    await using connection = await openConnection(server.port);
+    const sockets = await listen(() => {}, { pauseOnConnect: true });
+    const near = dial(sockets.port);
+    const [far] = (await once(sockets, "connection")) as [Socket];
+    const join = joinTunnel(far, opened(await connection.connect({ authority: "a:1" })), buffers);
+    const app = await near;
+    app.on("error", () => app.destroy());
+    app.write("nobody reads this");
+    expect(await readAll(app)).toHaveLength(300_000);
+    expect(await join.ended).toMatchObject({ end: "both-closed", closedBy: "peer", bytesFromPeer: 300_000 });
+    sockets.close();
   });
 
   it("does not answer in time", async () => {
