@@ -3,7 +3,8 @@
  * All of Envoy's messages at once, for what comes in a google.protobuf.Any. Loading it takes a moment: programs that may
  * not need it import it dynamically. The messages themselves are in the subpaths below this one, such as `/envoy/cluster`.
  */
-import { type DescFile, type Registry, createRegistry } from "@bufbuild/protobuf";
+import { type DescFile, type DescMessage, type Registry, createRegistry } from "@bufbuild/protobuf";
+import * as discovery from "../discovery.ts";
 import * as accessLog from "./access-log.ts";
 import * as admin from "./admin.ts";
 import * as auth from "./auth.ts";
@@ -28,6 +29,7 @@ const SUBPATHS: readonly object[] = [
   bootstrap,
   cluster,
   core,
+  discovery,
   endpoint,
   httpFilters,
   listener,
@@ -43,13 +45,17 @@ const SUBPATHS: readonly object[] = [
 /** The types of Envoy's messages by name, with those that they use. */
 export const envoyRegistry: Registry = createRegistry(...withDependencies(SUBPATHS.flatMap(filesIn)));
 
-/** The .proto files of a subpath; some have their filters in namespaces. */
+/** The .proto files that a subpath exports from; some have their filters in namespaces. */
 function filesIn(exported: object): DescFile[] {
   return Object.values(exported).flatMap((value: object | string) => {
     if (typeof value !== "object") return [];
-    if ("kind" in value) return value.kind === "file" ? [value as DescFile] : [];
+    if (isMessage(value)) return [value.file];
     return Object.prototype.toString.call(value) === "[object Module]" ? filesIn(value) : [];
   });
+}
+
+function isMessage(value: object): value is DescMessage {
+  return "kind" in value && value.kind === "message";
 }
 
 function withDependencies(files: readonly DescFile[]): Set<DescFile> {
