@@ -34,8 +34,13 @@ function codeOf(reason: string): HboneErrorCode {
   return IDENTITY_REASONS.has(reason) ? "HBONE_PEER_REFUSED" : "HBONE_TLS_FAILED";
 }
 
-/** Small frames must not wait for the acknowledgement of earlier ones: Nagle's algorithm off. */
-export function disableNagle(raw: Duplex): void {
+/**
+ * Makes a transport that was handed over ready for a handshake. Small frames must not wait for the acknowledgement of earlier
+ * ones (Nagle's algorithm), and an error before the handshake has listeners of its own must not end the process: both ends
+ * hear of it by 'close'.
+ */
+export function prepareTransport(raw: Duplex): void {
+  raw.on("error", () => raw.destroy());
   if (raw instanceof Socket) raw.setNoDelay(true);
 }
 

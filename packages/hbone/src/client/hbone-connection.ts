@@ -14,7 +14,7 @@ import { H2Code } from "../h2/constants.ts";
 import { checkAuthority, toFields, type ResponseHead } from "../h2/message.ts";
 import {
   describeConnection,
-  disableNagle,
+  prepareTransport,
   refusedHandshakeError,
   type SecureLimits,
   type SecureOutcome,
@@ -70,8 +70,11 @@ export async function openHboneConnection(
   } = {},
 ): Promise<HboneConnection> {
   const { signal = new AbortController().signal, tlsTimeoutMs = TLS_TIMEOUT_MS } = options;
-  disableNagle(raw);
-  const outcome = await deps.secure(raw, { timeoutMs: tlsTimeoutMs, signal });
+  prepareTransport(raw);
+  const outcome = await deps.secure(raw, { timeoutMs: tlsTimeoutMs, signal }).catch((error: unknown) => {
+    raw.destroy();
+    throw error;
+  });
   if (outcome.kind === "established") return new HboneConnection(raw, outcome, deps, options);
   raw.destroy();
   if (outcome.reason === "aborted" && signal.aborted) throw abortedError(signal, "an HBONE connection");

@@ -14,7 +14,7 @@ import { connectionLimits, type ConnectionLimits, type ConnectionOptions } from 
 import { channels } from "../diagnostics.ts";
 import { hboneErrors } from "../errors.ts";
 import { followDrain } from "../follow-drain.ts";
-import { disableNagle, refusedHandshakeError, type SecureLimits, type SecureOutcome } from "../secure-transport.ts";
+import { prepareTransport, refusedHandshakeError, type SecureLimits, type SecureOutcome } from "../secure-transport.ts";
 import type { ConnectRequest } from "./connect-request.ts";
 import { ServerConnection } from "./server-connection.ts";
 
@@ -135,8 +135,7 @@ export class HboneServer<Context = undefined> implements AsyncDisposable {
       this.#fail(this.#turnedAwayError(), context);
       return;
     }
-    // Before the handshake has listeners of its own, an error of the socket would end the process.
-    raw.on("error", ignoreError);
+    prepareTransport(raw);
     this.#handshakes++;
     const hold = this.#deps.drain?.hold();
     void this.#serve(raw, context, hold).catch((error: unknown) => {
@@ -175,7 +174,6 @@ export class HboneServer<Context = undefined> implements AsyncDisposable {
   }
 
   async #serve(raw: Duplex, context: Context, hold: Disposable | undefined): Promise<void> {
-    disableNagle(raw);
     const limits = { timeoutMs: this.#tlsTimeoutMs, signal: this.#abort.signal };
     const outcome = await this.#deps.secure(raw, context, limits).finally(() => this.#handshakes--);
     if (outcome.kind === "refused" || this.#isDraining) {
@@ -247,8 +245,4 @@ export class HboneServer<Context = undefined> implements AsyncDisposable {
 
 function drainedError(): MeshError {
   return hboneErrors.create("HBONE_DRAINING", "the HBONE server is shutting down");
-}
-
-function ignoreError(): void {
-  // The handshake and the connection hear of it by 'close' and by their own listeners.
 }

@@ -240,6 +240,16 @@ describe("a dial that fails", () => {
     expect(bed.pool.stats()).toMatchObject({ targets: 0, dialing: 0 });
   });
 
+  it("because the handshake could not even begin closes the transport", async () => {
+    const transports: Duplex[] = [];
+    const secure = async (raw: Duplex): Promise<SecureOutcome> =>
+      noting(transports, raw, Promise.reject(new Error("no certificate yet")));
+    const bed = setUp({ deps: { secure } });
+    await expect(bed.pool.connect(target, request)).rejects.toThrow("no certificate yet");
+    expect(transports.map(({ destroyed }) => destroyed)).toEqual([true]);
+    expect(bed.pool.stats()).toMatchObject({ dialing: 0, connections: 0, targets: 0 });
+  });
+
   it("because of the peer's certificate says so", async () => {
     const bed = setUp({
       deps: { secure: async () => ({ kind: "refused", reason: "unexpected-identity", message: "it is another" }) },
