@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { join } from "node:path";
 import { messageOf } from "@ambientmesh/core";
 import { cniErrors } from "../errors.ts";
 
@@ -30,9 +31,11 @@ export interface CniConfig {
   readonly agentNamespace: string;
   /** As in the agent's AMBIENT_ENABLEMENT_SELECTOR; undefined: its default. */
   readonly enablementSelectors: readonly object[] | undefined;
-  /** For when the agent does not answer. */
-  readonly kubeconfig: string | undefined;
+  /** For when the agent does not answer. Default: where Istio's agent writes it. */
+  readonly kubeconfig: string;
 }
+
+const KUBECONFIG = "istio-cni-kubeconfig";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 type Fields = Readonly<Record<string, unknown>>;
@@ -66,15 +69,16 @@ function podOf(args: string): CniPod | undefined {
 export function parseConfig(stdin: string): CniConfig {
   const fields = parseObject(stdin);
   const { kubernetes = {}, prevResult } = fields;
+  const agentRunDirectory = text(fields, "cni_agent_run_dir") ?? "/var/run/istio-cni";
   return {
     cniVersion: text(fields, "cniVersion") ?? "0.2.0",
     prevResult: prevResult === undefined || prevResult === null ? undefined : object("prevResult", prevResult),
     isAmbientEnabled: fields["ambient_enabled"] !== false,
-    agentRunDirectory: text(fields, "cni_agent_run_dir") ?? "/var/run/istio-cni",
+    agentRunDirectory,
     excludedNamespaces: list(fields, "exclude_namespaces", isText) ?? [],
     agentNamespace: text(fields, "pod_namespace") ?? "istio-system",
     enablementSelectors: list(fields, "enablement_selectors", isObject),
-    kubeconfig: text(object("kubernetes", kubernetes), "kubeconfig"),
+    kubeconfig: text(object("kubernetes", kubernetes), "kubeconfig") ?? join(agentRunDirectory, KUBECONFIG),
   };
 }
 

@@ -9,8 +9,8 @@ const TIMEOUT_MS = 5000;
  * Asks the API server whether a pod belongs into the mesh, when the agent can't be asked. Loaded only then.
  * @throws MeshError KUBE_*
  */
-export async function belongsIntoMesh(config: CniConfig, kubeconfig: string, pod: CniPod): Promise<boolean> {
-  using client = await connectKube({ kind: "kubeconfig", path: kubeconfig }, {}, { userAgent: "istio-cni" });
+export async function belongsIntoMesh(config: CniConfig, pod: CniPod): Promise<boolean> {
+  using client = await connectKube({ kind: "kubeconfig", path: config.kubeconfig }, {}, { userAgent: "istio-cni" });
   return await judge(client, config, pod);
 }
 

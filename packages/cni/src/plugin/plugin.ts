@@ -102,13 +102,10 @@ async function checkWithoutAgent(config: CniConfig, pod: CniPod, reason: string)
       `the agent at ${socketOf(config)} does not answer (${reason}), and pod ${pod.namespace}/${pod.name} ${why}`,
       { retryable: true },
     );
-  if (config.kubeconfig === undefined) {
-    throw unreachable("may belong into the mesh: the network configuration has no kubernetes.kubeconfig to find out");
-  }
   const { belongsIntoMesh } = await import("./direct-check.ts");
   let isOfMesh: boolean;
   try {
-    isOfMesh = await belongsIntoMesh(config, config.kubeconfig, pod);
+    isOfMesh = await belongsIntoMesh(config, pod);
   } catch (error) {
     throw unreachable(`may belong into the mesh: ${messageOf(error)}`);
   }

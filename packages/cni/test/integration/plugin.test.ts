@@ -172,7 +172,9 @@ describe("the CNI plugin", () => {
       expect(output).toMatchObject({
         code: 11,
         details: "CNI_AGENT_UNREACHABLE",
-        msg: expect.stringMatching(/does not answer \(connect ENOENT .*\), and pod shop\/cart may belong/) as string,
+        msg: expect.stringMatching(
+          /does not answer \(connect ENOENT .*\), and pod shop\/cart may belong into the mesh: .*\/istio-cni-kubeconfig/,
+        ) as string,
       });
     });
 
@@ -192,7 +194,7 @@ describe("the CNI plugin", () => {
         };
         await client.create(RESOURCES.Pod, pod);
       }
-      const kubeconfig = join(directory, "kubeconfig");
+      const kubeconfig = join(directory, "istio-cni-kubeconfig");
       const clusters = [{ name: "c", cluster: { server: `http://127.0.0.1:${port}` } }];
       const users = [{ name: "u", user: { token: kube.adminToken } }];
       const contexts = [{ name: "x", context: { cluster: "c", user: "u" } }];
@@ -208,6 +210,7 @@ describe("the CNI plugin", () => {
       });
       const other = { ...more, enablement_selectors: [{ podSelector: { matchLabels: { team: "blue" } } }] };
       expect(await add(other, podArgs("shop", "cart"))).toMatchObject({ exitCode: 0 });
+      expect(await add({}, podArgs("plain", "cart"))).toMatchObject({ exitCode: 0 });
       expect((await add(more, podArgs("shop", "nobody"))).output).toMatchObject({
         msg: expect.stringMatching(/may belong into the mesh: .*nobody/) as string,
       });
