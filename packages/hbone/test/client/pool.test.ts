@@ -1,107 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Duplex } from "node:stream";
 import { Drain, type MeshError } from "@ambientmesh/core";
-import type { VerifiedPeer } from "@ambientmesh/spiffe";
 import { FakeClock } from "@ambientmesh/testkit";
 import { describe, expect, it } from "vitest";
-import {
-  HbonePool,
-  HboneServer,
-  hboneErrors,
-  type ConnectRequest,
-  type HbonePoolDeps,
-  type HbonePoolOptions,
-  type HboneServerOptions,
-  type SecureOutcome,
-  type TunnelStream,
-  type TunnelTarget,
-} from "../../src/index.ts";
-import { opened } from "../support/mesh.ts";
+import { hboneErrors, type SecureOutcome, type TunnelStream, type TunnelTarget } from "../../src/index.ts";
+import { isCode, many, noting, request, setUp, target, tunnel, type Bed } from "../support/memory-mesh.ts";
 import { memoryPair } from "../support/memory-pair.ts";
+import { opened } from "../support/mesh.ts";
 import { settled, until } from "../support/turns.ts";
-
-const peer = { id: "spiffe://cluster.local/ns/a/sa/b" } as VerifiedPeer;
-const plain = async (raw: Duplex): Promise<SecureOutcome> => ({ kind: "established", socket: raw, peer });
-const target: TunnelTarget = { source: "spiffe://a", expected: ["spiffe://b"], address: "10.0.0.1:15008" };
-const request = { authority: "10.0.0.1:80" };
-
-interface Bed {
-  readonly pool: HbonePool;
-  readonly server: HboneServer<number>;
-  readonly clock: FakeClock;
-  /** Addresses dialled so far. */
-  readonly dials: string[];
-  readonly far: TunnelStream[];
-  /** While set, dials wait for it. */
-  gate: Promise<void> | undefined;
-}
-
-interface BedOptions {
-  readonly pool?: HbonePoolOptions;
-  readonly server?: HboneServerOptions;
-  readonly deps?: Partial<HbonePoolDeps<TunnelTarget>>;
-  readonly onConnect?: (request: ConnectRequest<number>) => void | Promise<void>;
-}
-
-/** A pool and a server that meet in memory, without TLS. */
-function setUp(options: BedOptions = {}): Bed {
-  const clock = new FakeClock();
-  const far: TunnelStream[] = [];
-  const server = new HboneServer<number>(
-    {
-      secure: plain,
-      clock,
-      onConnect:
-        options.onConnect ??
-        ((asked) => {
-          const tunnel = asked.accept();
-          tunnel?.on("error", () => tunnel.destroy());
-          if (tunnel) far.push(tunnel);
-        }),
-    },
-    { pingIntervalMs: 0, ...options.server },
-  );
-  const dials: string[] = [];
-  const bed: Bed = {
-    clock,
-    server,
-    dials,
-    far,
-    gate: undefined,
-    pool: new HbonePool(
-      {
-        clock,
-        secure: plain,
-        dial: async ({ address }) => {
-          dials.push(address);
-          await bed.gate;
-          const [near, remote] = memoryPair();
-          server.handle(remote, dials.length);
-          return near;
-        },
-        ...options.deps,
-      },
-      { pingIntervalMs: 0, ...options.pool },
-    ),
-  };
-  return bed;
-}
-
-async function tunnel(bed: Bed, to: TunnelTarget = target): Promise<TunnelStream> {
-  const near = opened(await bed.pool.connect(to, request));
-  near.on("error", () => near.destroy());
-  return near;
-}
-
-/** Writes a value down, and gives another. */
-function noting<T, R>(list: T[], value: T, result: R): R {
-  list.push(value);
-  return result;
-}
-
-const many = (bed: Bed, count: number): Promise<TunnelStream[]> =>
-  Promise.all(Array.from({ length: count }, () => tunnel(bed)));
-const isCode = (code: string): object => expect.objectContaining({ code }) as object;
 
 describe("connections", () => {
   it("are shared by all tunnels of one target, and dialled once for those that come first", async () => {
@@ -255,90 +161,6 @@ describe("a dial that fails", () => {
       deps: { secure: async () => ({ kind: "refused", reason: "unexpected-identity", message: "it is another" }) },
     });
     await expect(bed.pool.connect(target, request)).rejects.toEqual(isCode("HBONE_PEER_REFUSED"));
-  });
-});
-
-describe("a request", () => {
-  it("that is refused is an answer, not an error", async () => {
-    const bed = setUp({ onConnect: (asked) => asked.refuse(503, { "x-why": "not now" }) });
-    expect(await bed.pool.connect(target, request)).toMatchObject({
-      kind: "refused",
-      status: 503,
-      headers: { "x-why": "not now" },
-    });
-    expect(bed.pool.stats()).toMatchObject({ tunnelsRefusedTotal: 1, tunnels: 0, connections: 1 });
-  });
-
-  it("whose handler fails or says nothing is refused with 500", async () => {
-    const bed = setUp({
-      onConnect: (asked) => {
-        if (asked.authority === "throws:1") throw new Error("oops");
-      },
-    });
-    expect(await bed.pool.connect(target, { authority: "throws:1" })).toMatchObject({ status: 500 });
-    expect(await bed.pool.connect(target, { authority: "silent:1" })).toMatchObject({ status: 500 });
-  });
-
-  it("can be answered once only", async () => {
-    const caught: unknown[] = [];
-    const bed = setUp({
-      onConnect: (asked) => {
-        asked.accept()?.on("error", () => {});
-        try {
-          asked.refuse(503);
-        } catch (error) {
-          caught.push(error);
-        }
-      },
-    });
-    await tunnel(bed);
-    expect(caught).toEqual([isCode("HBONE_ALREADY_ANSWERED")]);
-  });
-
-  it.each([
-    ["a line break in a header", { headers: { a: "b\r\nc: d" } }, "HBONE_HEADER_INVALID"],
-    ["a name that is none", { headers: { "a b": "c" } }, "HBONE_HEADER_INVALID"],
-    ["characters beyond latin1", { headers: { a: "\u2713" } }, "HBONE_HEADER_INVALID"],
-    ["a header of HTTP/1", { headers: { Connection: "close" } }, "HBONE_HEADER_INVALID"],
-    ["a pseudo header", { headers: { ":path": "/" } }, "HBONE_HEADER_INVALID"],
-    ["no authority", { authority: "" }, "HBONE_HEADER_INVALID"],
-    ["an authority with blanks", { authority: "a b:1" }, "HBONE_HEADER_INVALID"],
-    ["an aborted signal", { signal: AbortSignal.abort(hboneErrors.create("HBONE_LIMIT", "x")) }, "ABORTED"],
-  ])("with %s is not sent", async (_name, change, code) => {
-    const bed = setUp();
-    await expect(bed.pool.connect(target, { ...request, ...change })).rejects.toEqual(isCode(code));
-    expect(bed.server.stats().tunnelsAcceptedTotal).toBe(0);
-  });
-
-  it("can be withdrawn while it waits for its answer", async () => {
-    const asked: ConnectRequest<number>[] = [];
-    const never = new Promise<void>(() => {});
-    const bed = setUp({ onConnect: (each) => noting(asked, each, never) });
-    const abort = new AbortController();
-    const waiting = bed.pool.connect(target, { ...request, signal: abort.signal });
-    await until(() => asked.length === 1);
-    abort.abort(new Error("the client has gone"));
-    await expect(waiting).rejects.toMatchObject({ code: "ABORTED" });
-    await until(() => asked[0]?.signal.aborted === true);
-    expect(bed.server.stats()).toMatchObject({ tunnelsWithdrawnTotal: 1 });
-  });
-
-  it("is made again when the peer did not look at it, but not for ever", async () => {
-    let refusals = 2;
-    let answered = 0;
-    const bed = setUp({
-      onConnect: (asked) => {
-        answered++;
-        if (refusals-- > 0) Reflect.get(asked, "signal");
-        asked.accept()?.on("error", () => {});
-      },
-      server: { maxStreams: 1 },
-    });
-    // The server takes one tunnel per connection; until its settings are there, two are begun.
-    const both = await Promise.all([bed.pool.connect(target, request), bed.pool.connect(target, request)]);
-    for (const outcome of both) opened(outcome).on("error", () => {});
-    expect(answered).toBe(2);
-    expect(bed.pool.stats()).toMatchObject({ retriesTotal: 1, dialsTotal: 2 });
   });
 });
 
@@ -558,38 +380,5 @@ describe("the end of a pool", () => {
     await bed.pool[Symbol.asyncDispose]();
     await bed.pool[Symbol.asyncDispose]();
     expect(bed.pool.stats()).toMatchObject({ connections: 0, dialsTotal: 0 });
-  });
-});
-
-describe("the end of a server", () => {
-  it("lets tunnels finish, turns new sockets away, and resolves when all is closed", async () => {
-    const bed = setUp();
-    const one = await tunnel(bed);
-    const closing = bed.server.close(60_000);
-    const [, late] = memoryPair();
-    bed.server.handle(late, 1);
-    expect(late.destroyed).toBe(true);
-    one.end();
-    bed.far[0]?.resume().end();
-    one.resume();
-    await closing;
-    expect(bed.server.stats()).toMatchObject({ connections: 0, tunnels: 0 });
-  });
-
-  it("comes with its deadline", async () => {
-    const bed = setUp();
-    await tunnel(bed);
-    const closing = bed.server.close(5000);
-    bed.clock.advance(5000);
-    await closing;
-    expect(bed.far[0]?.destroyed).toBe(true);
-  });
-
-  it("bounds how many connections there are", async () => {
-    const bed = setUp({ server: { maxConnections: 2 } });
-    for (const index of [1, 2]) await tunnel(bed, { ...target, address: `10.0.0.${index}:1` });
-    const third = bed.pool.connect({ ...target, address: "10.0.0.3:1" }, request);
-    await expect(third).rejects.toEqual(isCode("HBONE_CONNECTION_CLOSED"));
-    expect(bed.server.stats()).toMatchObject({ connections: 2, connectionsFailedTotal: 1 });
   });
 });
