@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/** L4 authorization policies: `istio.security.*`. */
+/**
+ * L4 authorization policies: `istio.security.*`. istiod sends them to node proxies, each under `namespace/name`; Workload names
+ * those that select it.
+ */
 export * from "./gen/istio/security/authorization_pb.ts";
 
 /** xDS type of policies. */

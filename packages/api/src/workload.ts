@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Workload discovery: `istio.workload.*`. */
+/**
+ * Workload discovery: `istio.workload.*`. istiod sends node proxies the workloads and services of the mesh as Address, each
+ * under its uid (`cluster//Pod/namespace/name`) or as `namespace/hostname`.
+ */
 export * from "./gen/istio/workload/workload_pb.ts";
 
 /** xDS type of workloads and services, as node proxies subscribe to them. */

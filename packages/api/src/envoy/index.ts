@@ -21,6 +21,7 @@ import * as rbac from "./rbac.ts";
 import * as route from "./route.ts";
 import * as transportSockets from "./transport-sockets.ts";
 import * as type from "./type.ts";
+import * as upstreams from "./upstreams.ts";
 
 const SUBPATHS: readonly object[] = [
   accessLog,
@@ -40,6 +41,7 @@ const SUBPATHS: readonly object[] = [
   route,
   transportSockets,
   type,
+  upstreams,
 ];
 
 /** The types of Envoy's messages by name, with those that they use. */

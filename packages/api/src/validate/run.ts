@@ -36,7 +36,8 @@ export class Run {
 
   constructor(maxDepth: number, maxViolations: number) {
     this.#maxDepth = maxDepth;
-    this.#maxViolations = maxViolations;
+    // With none to be taken every message would pass.
+    this.#maxViolations = Math.max(1, maxViolations);
   }
 
   /** No further violation is taken. */

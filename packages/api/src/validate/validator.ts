@@ -19,7 +19,7 @@ export interface ValidatorOptions {
   readonly now?: () => number;
   /** How deep messages are looked at; a deeper one breaks the rule `depth`. An Any counts twice. Default 100. */
   readonly maxDepth?: number;
-  /** After how many violations the rest of a message is not looked at. Default 100. */
+  /** After how many violations, at least one, the rest of a message is not looked at. Default 100. */
   readonly maxViolations?: number;
 }
 

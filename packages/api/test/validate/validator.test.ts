@@ -92,7 +92,7 @@ describe("limits", () => {
     });
     const count = (maxViolations?: number): number =>
       brokenIn(ListsSchema, message, createValidator(maxViolations === undefined ? {} : { maxViolations })).length;
-    expect([count(1), count(7), count()]).toEqual([1, 7, 100]);
+    expect([count(0), count(1), count(7), count()]).toEqual([1, 1, 7, 100]);
   });
 
   it("refuse messages that are nested deeper, cyclic ones included", () => {

@@ -43,13 +43,13 @@ function isSensitive(field: DescField): boolean {
 
 /** Which rule asks for a value. In a oneof none does: there another field may be chosen. */
 function requirementOf(field: DescField, rules: FieldRules | undefined): Requirement | undefined {
-  const require = (rule: string): Requirement => ({ name: `${rule}.required`, expected: "must be set" });
-  if (field.presence === FeatureSet_FieldPresence.LEGACY_REQUIRED) return require("field");
+  const requiredBy = (rule: string): Requirement => ({ name: `${rule}.required`, expected: "must be set" });
+  if (field.presence === FeatureSet_FieldPresence.LEGACY_REQUIRED) return requiredBy("field");
   if (field.oneof || !rules) return undefined;
-  if (rules.message?.required) return require("message");
+  if (rules.message?.required) return requiredBy("message");
   const { type } = rules;
   const hasRequired = type.case === "any" || type.case === "duration" || type.case === "timestamp";
-  return hasRequired && type.value.required ? require(type.case) : undefined;
+  return hasRequired && type.value.required ? requiredBy(type.case) : undefined;
 }
 
 /** Reads a singular field; undefined where it has presence and is not set. */
