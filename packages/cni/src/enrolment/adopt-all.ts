@@ -19,7 +19,7 @@ const CONCURRENCY = 8;
 
 /**
  * Takes up all pods of an agent before, so that the first snapshot a node proxy gets is complete: it lets go of every pod
- * it is not told of. Never rejects; pods that cause trouble are left to the queue.
+ * it is not told of. Pods that cause trouble are kept there, and left to the queue.
  */
 export async function adoptAll({ directory, records, adoption, zds, logger }: AdoptAllDeps): Promise<void> {
   for (const { uid } of records.values()) if (!directory.byUid(uid)) await records.delete(uid);

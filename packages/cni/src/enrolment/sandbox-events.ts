@@ -54,7 +54,8 @@ export class SandboxEvents {
    * @throws MeshError CNI_*, LINUX_*, KUBE_*: it must not, and the runtime tries again with a new sandbox
    */
   async added(request: AddRequest, signal: AbortSignal): Promise<void> {
-    const { directory, lock } = this.#deps;
+    const { directory, lock, logger } = this.#deps;
+    logger.debug("the runtime made a sandbox", { ...request.pod, netns: request.netns, addresses: request.addresses });
     const pod = await directory.lookUp(request.pod, signal);
     const namespace = pod && (await directory.lookUpNamespace(pod, signal));
     if (!pod || !namespace) {

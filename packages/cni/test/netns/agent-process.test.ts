@@ -105,7 +105,7 @@ describe.runIf(canUseNetns(process.env))("the program install-cni on a node", ()
     const drop = ["setpriv", "--bounding-set", `-all,${keep}`, "--inh-caps", `-all,${keep}`] as const;
     await bed.labelNamespace("ambient");
     await bed.createPod("a");
-    const agent = spawnIn([...drop, ...INSTALL_CNI], { netns: node.netns, env, stdio: "inherit" });
+    const agent = spawnIn([...drop, ...INSTALL_CNI], { netns: node.netns, env, stdio: "ignore" });
     const ended = once(agent, "exit");
     try {
       await eventually("the socket", async () => {

@@ -174,8 +174,8 @@ describe.runIf(canUseNetns(process.env))("enrolment of live pods", () => {
       { status: { phase } },
       { subresource: "status" },
     );
-    await eventually("del", () => ztunnel.messages.includes(`del ${uid}`));
-    expect(await bed.metric("nodeagent_enrolled_pods")).toBe("0");
+    await eventually("its end", async () => (await bed.metric("nodeagent_enrolled_pods")) === "0");
+    expect(ztunnel.messages.at(-1)).toBe(`del ${uid}`);
   });
 
   it("lets go of a pod that is deleted, and takes its successor of the same name for another", async () => {

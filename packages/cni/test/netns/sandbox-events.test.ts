@@ -100,7 +100,7 @@ describe.runIf(canUseNetns(process.env))("the plugin and the agent", () => {
     await bed.startAgent();
     const uid = await bed.createPod("a", STARTING);
     const result = call("ADD", a, uid);
-    await eventually("the request", () => bed.log.some(({ message }) => message === "pods can join the mesh"));
+    await eventually("the request", () => bed.log.some(({ message }) => message === "the runtime made a sandbox"));
     await bed.connectZtunnel();
     expect(await result).toMatchObject({ exitCode: 0 });
   });
