@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
 import { isMeshError, messageOf, systemClock } from "@ambientmesh/core";
-import { LogLevels, createLogOutput, createLogger } from "@ambientmesh/telemetry";
 import type { Replacement } from "./commands/exec.ts";
 import { createProgram } from "./commands/program.ts";
 import { processTerminal } from "./commands/terminal.ts";
@@ -16,15 +15,12 @@ function become({ program, argv, env }: Replacement): never {
 
 async function main(argv: readonly string[]): Promise<number> {
   const config = parseConfig(process.env, process.getuid?.() ?? 0);
-  await using output = createLogOutput({}, { fd: 2, format: "plain" });
-  const logger = createLogger({ output, levels: new LogLevels(config.logFilter) }, { scope: "ambientctl" });
   let exitCode = 0;
   const program = createProgram({
     config,
     env: process.env,
     terminal: processTerminal(),
     clock: systemClock,
-    logger,
     resolve: (specifier) => import.meta.resolve(specifier),
     self: [process.execPath, ...process.execArgv, ...process.argv.slice(1)],
     become,

@@ -21,7 +21,7 @@ export async function down(
   { config, terminal, clock }: { readonly config: CliConfig; readonly terminal: Terminal; readonly clock: Clock },
 ): Promise<void> {
   const found = findMesh(config, name);
-  if (found === undefined) throw cliErrors.create("CLI_MESH_NOT_RUNNING", `there is no local mesh "${name}"`);
+  if (found === undefined) throw cliErrors.create("CLI_MESH_NOT_RUNNING", `the local mesh "${name}" is not there`);
   const { place, record, isRunning } = found;
   if (isRunning) {
     terminal.tell(`ending the mesh "${name}" (process ${record.supervisor.pid})`);

@@ -60,7 +60,7 @@ export async function logs(
   if (found === undefined) {
     throw cliErrors.create(
       "CLI_MESH_NOT_RUNNING",
-      `there is no local mesh "${name}"; start it with "ambientctl local up"`,
+      `the local mesh "${name}" is not there; start it with "ambientctl local up"`,
     );
   }
   const { path } = findLog(target, logFiles(found.place.logs));

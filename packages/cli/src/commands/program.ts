@@ -6,7 +6,8 @@ import { execReplacement, type Replacement } from "./exec.ts";
 import { logs } from "./logs.ts";
 import { formatStatus, readStatus } from "./status.ts";
 import { listenForStop } from "./stop-signals.ts";
-import { up, type UpDeps, type UpFlags } from "./up.ts";
+import type { UpFlags } from "./up-options.ts";
+import type { UpDeps } from "./up.ts";
 import { requireMesh } from "../local/find-mesh.ts";
 
 /** What the command line does not do itself. */
@@ -61,7 +62,11 @@ function addUp(local: Command, deps: ProgramDeps): void {
         .choices(["error", "warn", "info", "debug", "trace"])
         .default("info"),
     )
-    .action(async (folder: string, flags: UpFlags) => deps.onExit(await up(folder, flags, deps)));
+    .action(async (folder: string, flags: UpFlags) => {
+      // Half of this package, and much of others, that no other command needs.
+      const { up } = await import("./up.ts");
+      deps.onExit(await up(folder, flags, deps));
+    });
   local
     .command("down")
     .description("end a mesh that runs elsewhere, or remove what a killed one has left")

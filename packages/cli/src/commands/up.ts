@@ -1,65 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
-import { statSync } from "node:fs";
-import { resolve } from "node:path";
-import { messageOf, parseDurationMs, type Clock, type Logger } from "@ambientmesh/core";
+import { parseDurationMs, type Clock } from "@ambientmesh/core";
+import { LogLevels, createLogOutput, createLogger } from "@ambientmesh/telemetry";
 import type { CliConfig } from "../config.ts";
 import { cliErrors } from "../errors.ts";
 import type { ComponentOptions } from "../local/cluster/components.ts";
 import type { ResolveModule } from "../local/cluster/programs.ts";
 import { findFooting } from "../local/footing.ts";
-import { inheritedSockets, ownSockets, type WantedSocket } from "../local/host-sockets.ts";
+import { inheritedSockets, ownSockets } from "../local/host-sockets.ts";
 import type { RunningMesh } from "../local/running-mesh.ts";
 import { removeLeftovers } from "../local/run-directory/leftovers.ts";
 import { Place } from "../local/run-directory/place.ts";
 import { readRecord } from "../local/run-directory/record.ts";
-import { USUAL_API, startMesh } from "../local/start-mesh.ts";
+import { startMesh } from "../local/start-mesh.ts";
 import type { StoryReport } from "../story/report.ts";
 import { tellStory } from "../story/story.ts";
 import { ProblemTeller } from "./feed-problems.ts";
-import { openForwards, parseForwards, socketsOfForwards, type WantedForward } from "./forwards.ts";
+import { openForwards, socketsOfForwards } from "./forwards.ts";
 import { helpText } from "./help-text.ts";
 import { runInside } from "./run-inside.ts";
 import { listenForStop, type StopSignals } from "./stop-signals.ts";
 import { Progress, type Terminal } from "./terminal.ts";
-
-/** Flags of `local up`, as commander gives them. */
-export interface UpFlags {
-  readonly name: string;
-  readonly story?: boolean;
-  readonly once?: boolean;
-  readonly json?: boolean;
-  /** False with `--no-mesh`. */
-  readonly mesh: boolean;
-  readonly secretTtl?: string;
-  readonly logLevel: string;
-  readonly apiPort?: string;
-  readonly forward?: readonly string[];
-}
+import { checkedOptions, type UpFlags, type UpOptions } from "./up-options.ts";
 
 export interface UpDeps {
   readonly config: CliConfig;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly terminal: Terminal;
   readonly clock: Clock;
-  readonly logger: Logger;
   readonly resolve: ResolveModule;
   /** Command line that runs this program with the same arguments again. */
   readonly self: readonly string[];
 }
 
-const DEFAULT_SECRET_TTL = "24h";
-/** Short enough to see certificates rotate while the story is told. */
-const STORY_SECRET_TTL = "40s";
 const READY_WITHIN_MS = 60_000;
 const EXIT = { ok: 0, failed: 1, interrupted: 130 } as const;
-
-interface UpOptions {
-  readonly flags: UpFlags;
-  readonly folder: string;
-  readonly api: WantedSocket;
-  readonly secretTtl: string;
-  readonly forwards: readonly WantedForward[];
-}
 
 /** Runs a mesh until it is asked to end, or with `--story --once` until its story is told. @returns the exit code */
 export async function up(folder: string, flags: UpFlags, deps: UpDeps): Promise<number> {
@@ -72,13 +46,17 @@ export async function up(folder: string, flags: UpFlags, deps: UpDeps): Promise<
     return runInside({ ...footing, self, env, sockets });
   }
   const place = new Place(footing.root, flags.name, footing.seclusion);
-  using stop = listenForStop(deps.clock, () => void forceEnd(place, deps));
-  const progress = new Progress(deps.terminal, deps.clock);
+  const progress = new Progress(terminal, deps.clock);
+  let forced: Promise<number> | undefined;
+  using stop = listenForStop(deps.clock, () => {
+    forced ??= forceEnd(place, deps);
+  });
   try {
     const code = await runMesh(place, options, { ...deps, progress, stop });
     progress.tell("everything of the mesh is removed");
-    return code;
+    return await (forced ?? code);
   } catch (error) {
+    if (forced !== undefined) return await forced;
     const wasAsked = stop.signal.aborted && !cliErrors.is(error, "CLI_LEFTOVERS");
     if (!wasAsked) throw error;
     progress.tell(`ended by ${stop.received} before everything was up; everything is removed`);
@@ -86,48 +64,20 @@ export async function up(folder: string, flags: UpFlags, deps: UpDeps): Promise<
   }
 }
 
-function checkedOptions(folder: string, flags: UpFlags): UpOptions {
-  const invalid = (text: string): Error => cliErrors.create("CLI_ARGUMENT_INVALID", text);
-  const path = resolve(folder);
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) {
-    throw cliErrors.create("CLI_FOLDER_INVALID", `${folder} is no folder; name one with YAML files in it`);
-  }
-  if ((flags.once === true || flags.json === true) && flags.story !== true) {
-    throw invalid("--once and --json belong to --story");
-  }
-  if (flags.story === true && !flags.mesh) throw invalid("--story needs the mesh; leave --no-mesh out");
-  const secretTtl = flags.secretTtl ?? (flags.story === true ? STORY_SECRET_TTL : DEFAULT_SECRET_TTL);
-  try {
-    parseDurationMs(secretTtl);
-  } catch (error) {
-    throw invalid(`--secret-ttl "${secretTtl}" ${messageOf(error)}`);
-  }
-  return {
-    flags,
-    folder: path,
-    api: wantedApi(flags.apiPort),
-    secretTtl,
-    forwards: parseForwards(flags.forward ?? []),
-  };
+interface RunDeps extends UpDeps {
+  readonly progress: Progress;
+  readonly stop: StopSignals;
 }
-
-function wantedApi(text: string | undefined): WantedSocket {
-  if (text === undefined) return USUAL_API;
-  const port = Number(text);
-  if (Number.isInteger(port) && port > 0 && port < 65_536)
-    return { ...USUAL_API, port, ifBusy: { flag: "--api-port" } };
-  throw cliErrors.create("CLI_ARGUMENT_INVALID", `--api-port "${text}" is no port from 1 to 65535`);
-}
-
-type RunDeps = UpDeps & { readonly progress: Progress; readonly stop: StopSignals };
 
 async function runMesh(place: Place, options: UpOptions, deps: RunDeps): Promise<number> {
   const { flags, folder, api } = options;
-  const { config, env, terminal, clock, logger, progress, stop } = deps;
+  const { config, env, terminal, clock, progress, stop } = deps;
   const problems = new ProblemTeller(terminal);
   using inherited = config.inheritedSockets === undefined ? undefined : inheritedSockets(config.inheritedSockets);
   const sockets = inherited ?? ownSockets;
   await using stack = new AsyncDisposableStack();
+  const output = stack.use(createLogOutput({}, { fd: 2, format: "plain" }));
+  const logger = createLogger({ output, levels: new LogLevels(config.logFilter) }, { scope: "ambientctl" });
   const mesh = stack.use(
     await startMesh(
       {
@@ -203,11 +153,11 @@ async function untilAborted(signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
 
-/** The user has asked twice: nothing is waited for any more. */
-async function forceEnd(place: Place, { clock, terminal }: UpDeps): Promise<void> {
+/** The user has asked twice: nothing is waited for any more. The process ends, unless the orderly way was faster after all. */
+async function forceEnd(place: Place, { clock, terminal }: UpDeps): Promise<number> {
   terminal.tell("ending at once");
   const record = readRecord(place.record);
   const left = record === undefined ? [] : await removeLeftovers(place, record, { clock });
   for (const text of left) terminal.tell(`left: ${text}`);
-  process.exit(EXIT.interrupted);
+  return process.exit(EXIT.interrupted);
 }

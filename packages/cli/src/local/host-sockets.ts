@@ -25,6 +25,9 @@ export interface HostSockets {
   take(wanted: WantedSocket): HostSocket;
 }
 
+/** Where kubectl finds the API server if nothing else is asked for. */
+export const USUAL_API: WantedSocket = { key: "the Kubernetes API", port: 16_443, ifBusy: "choose-another" };
+
 export const LOOPBACK = "127.0.0.1";
 const BACKLOG = 128;
 /** Where the search for a free port begins if none was named. */

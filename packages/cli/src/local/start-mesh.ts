@@ -22,7 +22,7 @@ import { clusterNames } from "./dns/records.ts";
 import { startKubelets } from "./kubelet/kubelets.ts";
 import { createFabric } from "./network/fabric.ts";
 import { resolvConf } from "./network/resolv-conf.ts";
-import { ownSockets, type HostSockets, type WantedSocket } from "./host-sockets.ts";
+import { USUAL_API, ownSockets, type HostSockets, type WantedSocket } from "./host-sockets.ts";
 import { ProgramsInside } from "./programs-inside.ts";
 import { RunningMesh, nodeResolver } from "./running-mesh.ts";
 import { claimPlace } from "./run-directory/claim.ts";
@@ -32,9 +32,6 @@ import type { Place } from "./run-directory/place.ts";
 import type { RecordKeeper } from "./run-directory/record.ts";
 import { startServiceProxy } from "./services/service-proxy.ts";
 import { CONTROL_PLANE, DNS_PORT, NODES } from "./topology.ts";
-
-/** Where kubectl finds the API server if nothing else is asked for. */
-export const USUAL_API: WantedSocket = { key: "the Kubernetes API", port: 16_443, ifBusy: "choose-another" };
 
 /** How a mesh is to be. */
 export interface MeshOptions {

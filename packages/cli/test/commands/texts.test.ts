@@ -20,7 +20,13 @@ class Paper implements Terminal {
 }
 
 describe("ProblemTeller", () => {
-  const problem = { file: join(process.cwd(), "shop", "a.yaml"), line: 3, column: 5, field: "spec.ports", message: "is required" };
+  const problem = {
+    file: join(process.cwd(), "shop", "a.yaml"),
+    line: 3,
+    column: 5,
+    field: "spec.ports",
+    message: "is required",
+  };
 
   it("tells each problem once, from where the user is, and when all are gone", () => {
     const paper = new Paper();
@@ -52,9 +58,12 @@ describe("parseForwards", () => {
     });
   });
 
-  it.each(["cart:80", "8080:shop/cart", "0:shop/cart:80", "8080:shop/cart:70000", "x:shop/cart:80", ""])("refuses %o", (text) => {
-    expect(() => parseForwards([text])).toThrow(`--forward "${text}" is not [LOCAL-PORT:]NAMESPACE/SERVICE:PORT`);
-  });
+  it.each(["cart:80", "8080:shop/cart", "0:shop/cart:80", "8080:shop/cart:70000", "x:shop/cart:80", ""])(
+    "refuses %o",
+    (text) => {
+      expect(() => parseForwards([text])).toThrow(`--forward "${text}" is not [LOCAL-PORT:]NAMESPACE/SERVICE:PORT`);
+    },
+  );
 });
 
 describe("unreadyParts", () => {
@@ -83,9 +92,15 @@ describe("unreadyParts", () => {
       spec: { replicas: 2, selector: {}, template: { spec: { containers: [] } } },
       status: { observedGeneration: 2, readyReplicas: 1 },
     } as const;
-    const fine = { ...deployment, metadata: { ...deployment.metadata, name: "fine" }, status: { observedGeneration: 2, readyReplicas: 2 } };
+    const fine = {
+      ...deployment,
+      metadata: { ...deployment.metadata, name: "fine" },
+      status: { observedGeneration: 2, readyReplicas: 2 },
+    };
     const unseen = { ...fine, metadata: { ...fine.metadata, name: "unseen", generation: 3 } };
-    expect(unreadyParts([deployment, fine, unseen], [waiting, unplaced, pod("shop/c", { status: podStatusOf("10.0.0.1") })])).toEqual([
+    expect(
+      unreadyParts([deployment, fine, unseen], [waiting, unplaced, pod("shop/c", { status: podStatusOf("10.0.0.1") })]),
+    ).toEqual([
       "Deployment shop/cart: 1 of 2 ready",
       "Deployment shop/unseen: 2 of 2 ready",
       "Pod shop/a: app CrashLoopBackOff: back-off 2s, ended 2 time(s), last with exit code 3",
@@ -116,11 +131,27 @@ it("tells progress with the time since the start", () => {
 });
 
 it("lines columns up", () => {
-  expect(table(["A", "LONG", ""], [["xyz", "1", "why"], ["", "2", ""]])).toBe("A    LONG\nxyz  1     why\n     2");
+  expect(
+    table(
+      ["A", "LONG", ""],
+      [
+        ["xyz", "1", "why"],
+        ["", "2", ""],
+      ],
+    ),
+  ).toBe("A    LONG\nxyz  1     why\n     2");
 });
 
 it("shows a status for people", () => {
-  const line = { namespace: "shop", name: "cart", node: "node1", ip: "10.244.1.2", restarts: 0, pids: [7], isInMesh: true };
+  const line = {
+    namespace: "shop",
+    name: "cart",
+    node: "node1",
+    ip: "10.244.1.2",
+    restarts: 0,
+    pids: [7],
+    isInMesh: true,
+  };
   const text = formatStatus({
     name: "local",
     supervisor: 42,

@@ -21,11 +21,13 @@ const CONTENTS: Readonly<Record<string, NameContent>> = {
 };
 const lookup = (name: string): NameContent => CONTENTS[name] ?? { kind: "unknown" };
 
-function ask(name: string, type: RecordType = "A", parts: Packet = {}, transport: Transport = "udp"): DecodedPacket {
+/** With what the types leave out. */
+type Decoded = DecodedPacket & { readonly rcode: string };
+const read = (message: Buffer | undefined): Decoded => decode(message as Buffer) as Decoded;
+
+function ask(name: string, type: RecordType = "A", parts: Packet = {}, transport: Transport = "udp"): Decoded {
   const question = encode({ type: "query", id: 4711, flags: 0x0100, questions: [{ type, name }], ...parts });
-  const answer = answerMessage(question, transport, lookup);
-  if (answer === undefined) throw new Error("no answer");
-  return decode(answer);
+  return read(answerMessage(question, transport, lookup));
 }
 
 describe("answers", () => {
@@ -70,7 +72,18 @@ describe("answers", () => {
     expect(ask(name, "A", {}, "tcp")).toMatchObject({ flag_tc: false });
     expect(ask(name, "A", {}, "tcp").answers).toHaveLength(200);
     const large: Packet = {
-      additionals: [{ type: "OPT", name: ".", udpPayloadSize: 16_384, flags: 0, extendedRcode: 0, ednsVersion: 0, flag_do: false, options: [] }],
+      additionals: [
+        {
+          type: "OPT",
+          name: ".",
+          udpPayloadSize: 16_384,
+          flags: 0,
+          extendedRcode: 0,
+          ednsVersion: 0,
+          flag_do: false,
+          options: [],
+        },
+      ],
     };
     expect(ask(name, "A", large).answers).toHaveLength(200);
   });
@@ -89,16 +102,23 @@ describe("other messages", () => {
 
   it("are answered with an error if they ask for something else than one name", () => {
     const none = encode({ type: "query", id: 2, questions: [] });
-    const two = encode({ type: "query", id: 3, questions: [{ type: "A", name: "a" }, { type: "A", name: "b" }] });
+    const two = encode({
+      type: "query",
+      id: 3,
+      questions: [
+        { type: "A", name: "a" },
+        { type: "A", name: "b" },
+      ],
+    });
     const status = Buffer.from(question);
     status.writeUInt8(0x10, 2);
-    const codes = [none, two, status].map((message) => decode(answerMessage(message, "udp", lookup) as Buffer).rcode);
+    const codes = [none, two, status].map((message) => read(answerMessage(message, "udp", lookup)).rcode);
     expect(codes).toEqual(["FORMERR", "FORMERR", "NOTIMP"]);
   });
 
   it("are answered with their own id if they can't be read", () => {
     const broken = Buffer.concat([question.subarray(0, 12), Buffer.from([0xc0, 0xff])]);
-    const answer = decode(answerMessage(broken, "udp", lookup) as Buffer);
+    const answer = read(answerMessage(broken, "udp", lookup));
     expect(answer).toMatchObject({ id: 1, rcode: "FORMERR", questions: [] });
   });
 
@@ -107,8 +127,8 @@ describe("other messages", () => {
     assert(
       property(uint8Array({ maxLength: 600 }), transports, (bytes, transport) => {
         const message = Buffer.from(bytes);
-        const answer = answerMessage(message, transport, lookup);
-        if (answer !== undefined) expect(answer.subarray(0, 2)).toEqual(message.subarray(0, 2));
+        const answer = answerMessage(message, transport, lookup) ?? message;
+        expect(answer.subarray(0, 2)).toEqual(message.subarray(0, 2));
       }),
     );
   });

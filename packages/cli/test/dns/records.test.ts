@@ -5,7 +5,13 @@ import { pod, podStatusOf, service, slice, storeOf } from "../support/objects.ts
 
 const lookup = clusterNames({
   services: storeOf([
-    service("shop/cart", { clusterIP: "10.96.1.0", ports: [{ name: "http", port: 80 }, { name: "dns", port: 53, protocol: "UDP" }] }),
+    service("shop/cart", {
+      clusterIP: "10.96.1.0",
+      ports: [
+        { name: "http", port: 80 },
+        { name: "dns", port: 53, protocol: "UDP" },
+      ],
+    }),
     service("shop/db", { clusterIP: "None", ports: [{ name: "sql", port: 5432, targetPort: 15_432 }] }),
     service("shop/outside", { type: "ExternalName", externalName: "example.com" }),
     service("shop/new", { ports: [{ port: 80 }] }),
@@ -49,9 +55,14 @@ describe("names of the cluster", () => {
     ],
   ])("%s is there", (name, content) => expect(lookup(name)).toEqual(content));
 
-  it.each(["cluster.local", "svc.cluster.local", "shop.svc.cluster.local", "shop.pod.cluster.local", "_udp.cart.shop.svc.cluster.local"])(
-    "%s has names below it",
-    (name) => expect(lookup(name)).toEqual({ kind: name.startsWith("shop.pod") ? "unknown" : "empty" }),
+  it.each([
+    "cluster.local",
+    "svc.cluster.local",
+    "shop.svc.cluster.local",
+    "shop.pod.cluster.local",
+    "_udp.cart.shop.svc.cluster.local",
+  ])("%s has names below it", (name) =>
+    expect(lookup(name)).toEqual({ kind: name.startsWith("shop.pod") ? "unknown" : "empty" }),
   );
 
   it.each([

@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@ambientmesh/core";
@@ -33,7 +42,10 @@ afterEach(() => {
 });
 
 /** A program that goes on for ever, and is another one than this process. */
-function program(env: Readonly<Record<string, string>> = {}): { readonly pid: number; readonly ended: Promise<unknown> } {
+function program(env: Readonly<Record<string, string>> = {}): {
+  readonly pid: number;
+  readonly ended: Promise<unknown>;
+} {
   const child = spawn("sleep", ["infinity"], { env: { PATH: "/usr/bin:/bin", ...env } });
   children.push(child);
   return { pid: child.pid as number, ended: once(child, "exit") };

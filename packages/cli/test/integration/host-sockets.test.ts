@@ -39,7 +39,14 @@ it("hands sockets on to another process as numbers, each to be taken once", asyn
   const unused = openSocket({ key: "b", port: 0, ifBusy: "choose-another" });
   const server = createServer((socket) => socket.end());
   const client = await (async () => {
-    using sockets = inheritedSockets(formatInherited(new Map([["a", opened], ["b", unused]])));
+    using sockets = inheritedSockets(
+      formatInherited(
+        new Map([
+          ["a", opened],
+          ["b", unused],
+        ]),
+      ),
+    );
     const wanted = { key: "a", port: 0, ifBusy: "choose-another" } as const;
     server.listen({ fd: sockets.take(wanted).fd });
     expect(() => sockets.take(wanted)).toThrow("this process was given no port for a");

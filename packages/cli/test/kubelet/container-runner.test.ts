@@ -106,7 +106,11 @@ describe("a container", () => {
       bench.last.end(1);
       await settle();
       expect(bench.runner.record).toMatchObject({
-        state: { kind: "waiting", reason: "CrashLoopBackOff", message: expect.stringContaining(`${delayMs / 1000}s`) as string },
+        state: {
+          kind: "waiting",
+          reason: "CrashLoopBackOff",
+          message: expect.stringContaining(`${delayMs / 1000}s`) as string,
+        },
         lastExit: { code: 1 },
       });
       const before = bench.programs.length;

@@ -27,7 +27,8 @@ it("sets a log aside that has grown too large, and goes on in the same file", ()
 
 it("removes the logs of a pod, and of no other", () => {
   using logs = new LogFiles(directory, new FakeClock(0));
-  for (const name of ["shop_cart_app.log", "shop_cart_app.log.1", "shop_cart-2_app.log"]) writeFileSync(join(directory, name), "");
+  for (const name of ["shop_cart_app.log", "shop_cart_app.log.1", "shop_cart-2_app.log"])
+    writeFileSync(join(directory, name), "");
   logs.remove("shop", "cart");
   expect(readdirSync(directory)).toEqual(["shop_cart-2_app.log"]);
 });

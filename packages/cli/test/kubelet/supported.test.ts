@@ -38,11 +38,17 @@ describe("unsupportedFields", () => {
   });
 
   it.each([
-    [{ containers: [{ name: "app", image: "nginx" }] }, "spec.containers[0].command: local mode runs programs, not images; name the program to run"],
+    [
+      { containers: [{ name: "app", image: "nginx" }] },
+      "spec.containers[0].command: local mode runs programs, not images; name the program to run",
+    ],
     [{ containers: [app], initContainers: [app] }, "spec.initContainers: not supported in local mode"],
     [{ containers: [app], shareProcessNamespace: true }, "spec.shareProcessNamespace: not supported in local mode"],
     [{ containers: [app], dnsPolicy: "None" }, "spec.dnsPolicy: None is not supported in local mode"],
-    [{ containers: [{ ...app, livenessProbe: { tcpSocket: { port: 1 } } }] }, "spec.containers[0].livenessProbe: not supported in local mode"],
+    [
+      { containers: [{ ...app, livenessProbe: { tcpSocket: { port: 1 } } }] },
+      "spec.containers[0].livenessProbe: not supported in local mode",
+    ],
     [
       { containers: [{ ...app, readinessProbe: { exec: { command: ["true"] } } }] },
       "spec.containers[0].readinessProbe: only httpGet and tcpSocket are supported in local mode",
@@ -59,7 +65,10 @@ describe("unsupportedFields", () => {
       { containers: [{ ...app, volumeMounts: [{ name: "v", mountPath: "/v", subPath: "x" }] }] },
       "spec.containers[0].volumeMounts[0].subPath: not supported in local mode",
     ],
-    [{ containers: [app], volumes: [{ name: "v", nfs: { path: "/" } }] }, "spec.volumes[0].nfs: not supported in local mode"],
+    [
+      { containers: [app], volumes: [{ name: "v", nfs: { path: "/" } }] },
+      "spec.volumes[0].nfs: not supported in local mode",
+    ],
     [
       { containers: [app], volumes: [{ name: "v", projected: { sources: [{ secret: { name: "s" } }] } }] },
       "spec.volumes[0].projected.sources[0].secret: not supported in local mode",

@@ -18,12 +18,24 @@ describe("writeVolumeFiles", () => {
   afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
   it("swaps all files at once, through one link", () => {
-    writeVolumeFiles(directory, new Map([["a", "1"], ["b/c", "2"]]));
+    writeVolumeFiles(
+      directory,
+      new Map([
+        ["a", "1"],
+        ["b/c", "2"],
+      ]),
+    );
     expect(readFileSync(join(directory, "a"), "utf8")).toBe("1");
     expect(readFileSync(join(directory, "b", "c"), "utf8")).toBe("2");
     expect(readlinkSync(join(directory, "a"))).toBe("..data/a");
     const first = readlinkSync(join(directory, "..data"));
-    writeVolumeFiles(directory, new Map([["a", "3"], ["d", "4"]]));
+    writeVolumeFiles(
+      directory,
+      new Map([
+        ["a", "3"],
+        ["d", "4"],
+      ]),
+    );
     expect(readFileSync(join(directory, "a"), "utf8")).toBe("3");
     expect(readdirSync(directory).filter((name) => !name.startsWith(".."))).toEqual(["a", "d"]);
     expect(existsSync(join(directory, first))).toBe(false);
@@ -42,7 +54,11 @@ const settings: ConfigMap = {
   data: { a: "1", b: "2" },
 };
 
-function sourceOf(volumes: readonly Volume[]): { source: VolumeSource; clock: FakeClock; asked: TokenRequest["spec"][] } {
+function sourceOf(volumes: readonly Volume[]): {
+  source: VolumeSource;
+  clock: FakeClock;
+  asked: TokenRequest["spec"][];
+} {
   const clock = new FakeClock(0);
   const asked: TokenRequest["spec"][] = [];
   const client = {

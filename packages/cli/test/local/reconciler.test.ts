@@ -50,11 +50,13 @@ it("comes back to a key that failed, later each time, and forgets that when it s
 
 it("stops in the middle of its work when it is disposed", async () => {
   const started = Promise.withResolvers<void>();
+  let calls = 0;
   const reconciler = new Reconciler(
     {
       name: "test",
       reconcile: (_key, signal) =>
         new Promise((_resolve, reject) => {
+          calls++;
           started.resolve();
           signal.addEventListener("abort", () => reject(new Error("stopped")), { once: true });
         }),
@@ -65,4 +67,5 @@ it("stops in the middle of its work when it is disposed", async () => {
   reconciler.add("b");
   await started.promise;
   await reconciler[Symbol.asyncDispose]();
+  expect(calls).toBe(1);
 });

@@ -52,7 +52,11 @@ describe("a rolling update", () => {
   });
 
   it("gets there in the end, and never goes below what has to be available", () => {
-    const sizes = record({ desired: integer({ min: 1, max: 9 }), surge: integer({ min: 0, max: 3 }), unavailable: integer({ min: 0, max: 3 }) });
+    const sizes = record({
+      desired: integer({ min: 1, max: 9 }),
+      surge: integer({ min: 0, max: 3 }),
+      unavailable: integer({ min: 0, max: 3 }),
+    });
     assert(
       property(sizes, ({ desired, surge, unavailable }) => {
         const strategy = { rollingUpdate: { maxSurge: surge, maxUnavailable: unavailable } };

@@ -5,6 +5,7 @@ import type { Pod, Service } from "@ambientmesh/api/kubernetes";
 import { canUseNetns } from "@ambientmesh/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ExecResult, LocalPod, MeshTarget, ObjectReference } from "../../src/local/mesh.ts";
+import { readRecord, type MeshRecord } from "../../src/local/run-directory/record.ts";
 import { SHOP, SHOP_FILES } from "./support/programs.ts";
 import { allReady, startTestMesh, tracesOf, type TestMesh } from "./support/test-mesh.ts";
 
@@ -20,13 +21,7 @@ describe.runIf(canUseNetns(process.env))("a mesh of plain pods", () => {
     await allReady(test.mesh);
   });
   afterAll(async () => {
-    const { mesh, place } = test;
-    const runId = (JSON.parse(readFileSync(place.record, "utf8")) as { runId: string }).runId;
-    // A program that was forgotten ends with the mesh too.
-    mesh.spawn(CLIENT, ["sleep", "infinity"]);
     await test[Symbol.asyncDispose]();
-    expect(await tracesOf(place.mesh, runId)).toEqual([]);
-    expect(existsSync(place.root)).toBe(false);
   });
 
   const run = (from: MeshTarget, ...argv: string[]): Promise<ExecResult> => test.mesh.exec(from, argv);
@@ -37,7 +32,11 @@ describe.runIf(canUseNetns(process.env))("a mesh of plain pods", () => {
     const [client] = await podsOf("client");
     expect(await run(CLIENT, "hostname", "-I")).toMatchObject({ code: 0, stdout: `${client?.ip} \n` });
     expect((await run(CLIENT, "cat", "/etc/resolv.conf")).stdout).toContain("search shop.svc.cluster.local");
-    expect(await run(CLIENT, "sh", "-c", "echo out; echo err >&2; exit 7")).toEqual({ code: 7, stdout: "out\n", stderr: "err\n" });
+    expect(await run(CLIENT, "sh", "-c", "echo out; echo err >&2; exit 7")).toEqual({
+      code: 7,
+      stdout: "out\n",
+      stderr: "err\n",
+    });
     expect((await run(CLIENT, "sh", "-c", "kill -9 $$")).code).toBe(137);
     expect((await run(CLIENT, "nosuch-program")).code).toBe(127);
     expect((await test.mesh.exec(CLIENT, ["cat"], { input: "to be read" })).stdout).toBe("to be read");
@@ -60,7 +59,12 @@ describe.runIf(canUseNetns(process.env))("a mesh of plain pods", () => {
     const echoes = await podsOf("echo");
     expect(echoes.map(({ node }) => node).toSorted()).toEqual(["node1", "node2"]);
     for (const { name } of echoes) expect(name).toMatch(/^echo-[a-z0-9]{10}-[a-z0-9]{5}$/);
-    const pod = await test.mesh.get<Pod>({ apiVersion: "v1", kind: "Pod", namespace: "shop", name: echoes[0]?.name ?? "" });
+    const pod = await test.mesh.get<Pod>({
+      apiVersion: "v1",
+      kind: "Pod",
+      namespace: "shop",
+      name: echoes[0]?.name ?? "",
+    });
     expect(pod?.metadata).toMatchObject({
       generateName: expect.stringMatching(/^echo-[a-z0-9]{10}-$/) as string,
       ownerReferences: [{ kind: "ReplicaSet", controller: true }],
@@ -77,7 +81,9 @@ describe.runIf(canUseNetns(process.env))("a mesh of plain pods", () => {
       const answer = JSON.parse((await curl(CLIENT, "http://echo/")).stdout) as { pod: string; client: string };
       expect(answer.client).toBe(client?.ip);
       tcp.add(answer.pod);
-      const [pod = ""] = (await run(CLIENT, "node", `${test.folder.path}/programs/udp-client.mjs`, "echo", "80")).stdout.split(" ");
+      const [pod = ""] = (
+        await run(CLIENT, "node", `${test.folder.path}/programs/udp-client.mjs`, "echo", "80")
+      ).stdout.split(" ");
       udp.add(pod);
       return tcp.size === 2 && udp.size === 2 ? true : undefined;
     });
@@ -126,7 +132,10 @@ describe.runIf(canUseNetns(process.env))("a mesh of plain pods", () => {
   });
 
   it("leads a service target to the machine", async () => {
-    expect(test.mesh.serviceTarget("shop", "echo", 80)).toMatchObject({ host: expect.stringMatching(/^10\.96\./) as string, port: 80 });
+    expect(test.mesh.serviceTarget("shop", "echo", 80)).toMatchObject({
+      host: expect.stringMatching(/^10\.96\./) as string,
+      port: 80,
+    });
     expect(test.mesh.serviceTarget("shop", "headless", 80)).toBeUndefined();
     expect(test.mesh.serviceTarget("shop", "nosuch", 80)).toBeUndefined();
   });
@@ -136,10 +145,13 @@ describe.runIf(canUseNetns(process.env))("a mesh of plain pods", () => {
     const file = (port: string): string =>
       `apiVersion: v1\nkind: Service\nmetadata: { name: edited, namespace: shop }\nspec:\n  selector: { app: echo }\n  ports:\n    - port: ${port}\n      targetPort: 8080\n`;
     folder.write("edited.yaml", file("81"));
-    const answers = async (url: string): Promise<true | undefined> => ((await curl(CLIENT, url)).code === 0 ? true : undefined);
+    const answers = async (url: string): Promise<true | undefined> =>
+      (await curl(CLIENT, url)).code === 0 ? true : undefined;
     await mesh.waitFor("the new service to answer", 10_000, () => answers("http://edited:81/"));
     folder.write("edited.yaml", file("many"));
-    const said = await mesh.waitFor("the problem to be named", 10_000, async () => problems.findLast((list) => list.length > 0));
+    const said = await mesh.waitFor("the problem to be named", 10_000, async () =>
+      problems.findLast((list) => list.length > 0),
+    );
     expect(said.join("\n")).toMatch(/edited\.yaml:7:7: Service shop\/edited: spec\.ports\[0\]\.port: /);
     expect(await answers("http://edited:81/")).toBe(true);
     folder.write("edited.yaml", "apiVersion: v1\n  kind: Service\n");
@@ -155,7 +167,10 @@ describe.runIf(canUseNetns(process.env))("a mesh of plain pods", () => {
   it("moves to a new template without a time when nobody answers", async () => {
     const { mesh, folder } = test;
     const before = new Set((await podsOf("echo")).map(({ uid }) => uid));
-    folder.write("shop.yaml", SHOP.replace("labels: { app: echo } }\n    spec", "labels: { app: echo, version: v2 } }\n    spec"));
+    folder.write(
+      "shop.yaml",
+      SHOP.replace("labels: { app: echo } }\n    spec", "labels: { app: echo, version: v2 } }\n    spec"),
+    );
     await mesh.waitFor("all pods to be replaced", 30_000, async () => {
       expect((await curl(CLIENT, "http://echo/")).code).toBe(0);
       const now = await mesh.pods("shop", { app: "echo", version: "v2" });
@@ -171,7 +186,11 @@ describe.runIf(canUseNetns(process.env))("a mesh of plain pods", () => {
     expect((await kubectl("get", "nodes", "-o", "name")).stdout).toBe("node/control-plane\nnode/node1\nnode/node2\n");
     expect((await kubectl("get", "pods", "-n", "shop")).stdout).toMatch(/client +1\/1 +Running/);
     const manifest = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: made, namespace: shop }\ndata: { a: b }\n";
-    const applied = await mesh.exec({ kind: "host" }, ["kubectl", "--kubeconfig", mesh.kubeconfig, "apply", "-f", "-"], { input: manifest });
+    const applied = await mesh.exec(
+      { kind: "host" },
+      ["kubectl", "--kubeconfig", mesh.kubeconfig, "apply", "-f", "-"],
+      { input: manifest },
+    );
     expect(applied).toMatchObject({ code: 0, stdout: "configmap/made created\n" });
     expect(await kubectl("label", "namespace", "shop", "tested=yes")).toMatchObject({ code: 0 });
     expect(await kubectl("scale", "-n", "shop", "deployment/echo", "--replicas=3")).toMatchObject({ code: 0 });
@@ -188,5 +207,15 @@ describe.runIf(canUseNetns(process.env))("a mesh of plain pods", () => {
     });
     expect(existsSync(`/proc/${victim?.pids[0]}`)).toBe(false);
     expect(existsSync(mesh.logFile("shop", victim?.name ?? "", "echo"))).toBe(false);
+  });
+
+  it("ends with everything that belongs to it, and leaves nothing behind", async () => {
+    const { mesh, place } = test;
+    const { runId } = readRecord(place.record) as MeshRecord;
+    // A program that was forgotten ends with the mesh too.
+    mesh.spawn(CLIENT, ["sleep", "infinity"]);
+    await test[Symbol.asyncDispose]();
+    expect(await tracesOf(place.mesh, runId)).toEqual([]);
+    expect(existsSync(place.root)).toBe(false);
   });
 });

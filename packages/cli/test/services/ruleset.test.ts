@@ -8,7 +8,10 @@ const http = { name: "http", port: 80 };
 
 describe("virtualPorts", () => {
   it("joins services with the ready endpoints of all their slices", () => {
-    const second = { ...slice("shop/cart", ["10.244.1.2"]), metadata: { ...slice("shop/cart", []).metadata, name: "cart-2" } };
+    const second = {
+      ...slice("shop/cart", ["10.244.1.2"]),
+      metadata: { ...slice("shop/cart", []).metadata, name: "cart-2" },
+    };
     const ports = virtualPorts(
       [service("shop/cart", { clusterIP: "10.96.1.0", ports: [http] })],
       [

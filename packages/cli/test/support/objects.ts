@@ -26,7 +26,9 @@ export function pod(
       labels,
       annotations,
       ...(owner !== undefined && {
-        ownerReferences: [{ apiVersion: "apps/v1", kind: "ReplicaSet", name: owner, uid: `uid-${owner}`, controller: true }],
+        ownerReferences: [
+          { apiVersion: "apps/v1", kind: "ReplicaSet", name: owner, uid: `uid-${owner}`, controller: true },
+        ],
       }),
       ...metadata,
     },
@@ -75,7 +77,8 @@ export function node(name: string, spec: Node["spec"] = {}): Node {
 export function storeOf<T extends { readonly metadata: { readonly name: string; readonly namespace?: string } }>(
   objects: readonly T[],
 ): Store<T> {
-  const keyOf = ({ metadata: { name, namespace } }: T): string => (namespace === undefined ? name : `${namespace}/${name}`);
+  const keyOf = ({ metadata: { name, namespace } }: T): string =>
+    namespace === undefined ? name : `${namespace}/${name}`;
   const byKey = new Map(objects.map((object) => [keyOf(object), object]));
   return {
     size: byKey.size,

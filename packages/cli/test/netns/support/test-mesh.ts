@@ -92,7 +92,10 @@ export async function tracesOf(mesh: string, runId?: string): Promise<readonly s
     .split("\n")
     .filter((line) => / cgroup2? /.test(line))
     .flatMap((line) => readdirSync(line.split(" ")[1] as string).filter((name) => name.includes(mesh)));
-  const marks = runId === undefined ? [] : (await listPids()).filter((pid) => environmentOf(pid).includes(`${RUN_VARIABLE}=${runId}`));
+  const marks =
+    runId === undefined
+      ? []
+      : (await listPids()).filter((pid) => environmentOf(pid).includes(`${RUN_VARIABLE}=${runId}`));
   return [...netns, ...cgroups, ...marks.map((pid) => `process ${pid}`)];
 }
 
