@@ -9,13 +9,15 @@ import {
 import { FieldRulesSchema, file_validate_validate, rules as rulesOption } from "../../src/gen/validate/validate_pb.ts";
 import { type Validator, createValidator } from "../../src/validate/index.ts";
 
+const plain = createValidator();
+
 export type RulesInit = MessageInitShape<typeof FieldRulesSchema>;
 
 /**
  * What is wrong with one field when it has a value and nothing else is set: the rules, each behind the place in the field if
  * that is not the field itself.
  */
-export function broken(schema: DescMessage, field: string, value: unknown, validator = createValidator()): string[] {
+export function broken(schema: DescMessage, field: string, value: unknown, validator = plain): string[] {
   const { localName } = schema.fields.find(({ name }) => name === field) ?? {};
   if (localName === undefined) throw new Error(`${schema.typeName} has no field ${field}`);
   const message = create(schema, { [localName]: value });

@@ -66,7 +66,7 @@ test.each<[pattern: string, yes: string[], no: string[]]>([
   ["(?U)^a+$", ["aa"], [""]],
   ["\\bfoo\\b", ["a foo b", "foo"], ["foot", "éfoos"]],
   ["\\Boo\\b", ["foo"], ["oo", "foot"]],
-  ["\\B", ["", "ab", "-"], ["a"]],
+  ["\\B", ["", "ab", "-"], ["a", "a\u{1f511}a"]],
   ["^(?P<name>a)(?<other>b)(?:c)$", ["abc"], ["ab"]],
   ["^(?:a*)*$", ["", "aa"], ["b"]],
   ["^(?:a|^)*b", ["aab", "b"], ["cb"]],
@@ -157,7 +157,8 @@ describe("the automaton", () => {
           .map(([part, op]) => `(?:${part})${op}`),
       ),
     }));
-    const text = fc.string({ unit: fc.constantFrom("a", "b", "A", "é", "É", "\n", "1", "\u{1f511}"), maxLength: 7 });
+    // Without surrogate pairs: V8 finds a \B inside of them.
+    const text = fc.string({ unit: fc.constantFrom("a", "b", "A", "é", "É", "\n", "1", "-"), maxLength: 7 });
     const flags = fc.constantFrom("", "i", "m", "s", "im", "ims");
     fc.assert(
       fc.property(node, text, flags, (pattern, value, letters) => {
