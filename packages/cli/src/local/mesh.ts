@@ -66,8 +66,8 @@ export interface LocalMesh extends AsyncDisposable {
   delete(reference: ObjectReference): Promise<void>;
 
   /**
-   * Resolves with the first result of `probe` that is not undefined, asking every 100 ms.
-   * @throws MeshError CLI_WAIT_TIMEOUT naming `what` and the last thing seen.
+   * Resolves with the first result of `probe` that is not undefined, asking every 100 ms. What `probe` throws ends it.
+   * @throws MeshError CLI_WAIT_TIMEOUT naming `what`, ABORTED when the mesh is stopped meanwhile.
    */
   waitFor<T>(what: string, timeoutMs: number, probe: () => Promise<T | undefined>): Promise<T>;
 }

@@ -2,7 +2,7 @@
 import type { ChildProcess } from "node:child_process";
 import { isIPv4 } from "node:net";
 import { join } from "node:path";
-import type { Clock } from "@ambientmesh/core";
+import { abortedError, type Clock } from "@ambientmesh/core";
 import type { KubernetesObject, Pod } from "@ambientmesh/api/kubernetes";
 import {
   RESOURCES,
@@ -120,15 +120,16 @@ export class RunningMesh implements LocalMesh {
 
   async waitFor<T>(what: string, timeoutMs: number, probe: () => Promise<T | undefined>): Promise<T> {
     const { clock } = this.#parts;
+    const { signal } = this.#stopping;
     const deadlineMs = clock.monotonicMs() + timeoutMs;
     for (;;) {
       const found = await probe();
-      this.#stopping.signal.throwIfAborted();
+      if (signal.aborted) throw abortedError(signal, `waiting for ${what}`);
       if (found !== undefined) return found;
       if (clock.monotonicMs() >= deadlineMs) {
         throw cliErrors.create("CLI_WAIT_TIMEOUT", `waited ${timeoutMs / 1000} s for ${what}, in vain`);
       }
-      await clock.sleep(BETWEEN_PROBES_MS, this.#stopping.signal);
+      await clock.sleep(BETWEEN_PROBES_MS, signal);
     }
   }
 

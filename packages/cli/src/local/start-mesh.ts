@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { Clock, Logger } from "@ambientmesh/core";
+import { abortedError, type Clock, type Logger } from "@ambientmesh/core";
 import { createEventRecorder } from "@ambientmesh/kube";
 import { feedFolder, type FeedProblem } from "@ambientmesh/kube/local";
 import { NetworkPlan, hostNetns, type Netns } from "@ambientmesh/linux";
@@ -70,7 +70,7 @@ export async function startMesh(options: MeshOptions, deps: MeshDeps, signal?: A
   await using stack = new AsyncDisposableStack();
   const step = (text: string): void => {
     onProgress(text);
-    signal?.throwIfAborted();
+    if (signal?.aborted) throw abortedError(signal, "the start of the mesh");
   };
   const { keeper, removed } = await claimPlace(place, folder, clock);
   stack.defer(() => removeEverything(place, keeper, clock));

@@ -89,6 +89,7 @@ export function startKubelets(deps: KubeletsDeps): Kubelets {
   };
   const kubelets = NODES.map(start);
   stack.defer(async () => {
+    plugins.close();
     for (const kubelet of kubelets) kubelet[Symbol.dispose]();
     for (const isMeant of STAGES) await Promise.all(kubelets.map((kubelet) => kubelet.stop(isMeant, MAX_GRACE_MS)));
   });

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import type { Clock, Logger } from "@ambientmesh/core";
+import { abortedError, type Clock, type Logger } from "@ambientmesh/core";
 import type { ConfigMap, Container, Pod } from "@ambientmesh/api/kubernetes";
 import type { KubeClient, Store } from "@ambientmesh/kube";
 import type { BindMount, NetnsRef } from "@ambientmesh/linux";
 import type { AddressPool } from "../network/address-pool.ts";
-import { addToChain } from "../network/cni-plugin.ts";
+import { callPlugin, type CniAttachment, type CniPlugin } from "../network/cni-plugin.ts";
 import type { PluginRegistry } from "../network/plugin-registry.ts";
 import { createPodNetwork } from "../network/pod-network.ts";
 import { resolvConf } from "../network/resolv-conf.ts";
@@ -78,10 +78,25 @@ async function connect(
 ): Promise<{ readonly netns: NetnsRef; readonly ip: string }> {
   if (pod.spec.hostNetwork === true) return { netns: deps.netns, ip: deps.node.address };
   const plugin = await deps.plugins.pluginOf(deps.node.name, signal);
-  signal.throwIfAborted();
+  if (signal.aborted) throw abortedError(signal, "the start of a pod");
   const network = stack.use(await createPodNetwork(pod.metadata.uid ?? "", deps));
-  if (plugin !== undefined) await addToChain(plugin, { pod, netns: network.path, ip: network.ip }, signal);
+  if (plugin === undefined) return network;
+  const attachment = { pod, netns: network.path, ip: network.ip };
+  stack.defer(() => leave(plugin, attachment, deps));
+  await callPlugin("ADD", plugin, attachment, signal);
   return network;
+}
+
+/** The pod goes in any case; agents hear of it from the API server too. */
+async function leave(
+  plugin: CniPlugin,
+  attachment: CniAttachment,
+  { plugins, logger }: NodeSandboxDeps,
+): Promise<void> {
+  if (plugins.isClosed) return;
+  await callPlugin("DEL", plugin, attachment).catch((error: unknown) => {
+    logger.warn("the CNI plugin was not told of a pod's end", { pod: attachment.pod.metadata.name, error });
+  });
 }
 
 /** Programs of the pod see a /etc/resolv.conf of its own. */

@@ -25,12 +25,18 @@ const VERSION = "1.0.0";
 const INTERFACE = "eth0";
 
 /**
- * Calls the mesh's plugin for a new pod as the last one of a chain, as containerd does (CNI specification 1.0).
+ * Calls the mesh's plugin for a pod as the last one of a chain, as containerd does (CNI specification 1.0): ADD for a new
+ * pod, DEL for one that goes, also when its ADD has failed.
  * @throws MeshError CLI_POD_FAILED with what the plugin said
  */
-export async function addToChain(plugin: CniPlugin, attachment: CniAttachment, signal: AbortSignal): Promise<void> {
+export async function callPlugin(
+  command: "ADD" | "DEL",
+  plugin: CniPlugin,
+  attachment: CniAttachment,
+  signal?: AbortSignal,
+): Promise<void> {
   const { exitCode, stdout, stderr } = await runProgram(plugin.command, {
-    env: environment(plugin, attachment),
+    env: { ...environment(plugin, attachment), CNI_COMMAND: command },
     stdin: JSON.stringify({
       ...plugin.config,
       cniVersion: VERSION,
@@ -41,7 +47,7 @@ export async function addToChain(plugin: CniPlugin, attachment: CniAttachment, s
   });
   if (exitCode === 0) return;
   const said = errorText(stdout) ?? stderr.trim();
-  throw cliErrors.create("CLI_POD_FAILED", `the CNI plugin refused the pod: ${said || `exit code ${exitCode}`}`);
+  throw cliErrors.create("CLI_POD_FAILED", `the CNI plugin failed with ${command}: ${said || `exit code ${exitCode}`}`);
 }
 
 function environment({ searchPath }: CniPlugin, { pod, netns }: CniAttachment): Readonly<Record<string, string>> {
@@ -55,7 +61,6 @@ function environment({ searchPath }: CniPlugin, { pod, netns }: CniAttachment): 
   };
   return {
     PATH: searchPath,
-    CNI_COMMAND: "ADD",
     CNI_CONTAINERID: uid,
     CNI_NETNS: netns,
     CNI_IFNAME: INTERFACE,

@@ -8,11 +8,21 @@ export class PluginRegistry {
   readonly #patienceMs: number;
   readonly #plugins = new Map<string, CniPlugin>();
   readonly #waiting = new Map<string, PromiseWithResolvers<void>>();
+  #isClosed = false;
 
   /** @param patienceMs how long a pod waits for a plugin that is not there yet */
   constructor(clock: Clock, patienceMs: number) {
     this.#clock = clock;
     this.#patienceMs = patienceMs;
+  }
+
+  /** The mesh ends: agents need not be told of each pod any more. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  close(): void {
+    this.#isClosed = true;
   }
 
   /** From now on the plugin is called for each new pod of the node. */
