@@ -45,6 +45,7 @@ export async function tunnelBench({ isQuick, isJson }: BenchOptions): Promise<vo
   await using mesh = await startLocalMesh({
     name: "bench",
     folder: join(import.meta.dirname, "mesh"),
+    env: process.env,
     onProgress: (text) => console.error(text),
   });
   const sides = [await sideOf(mesh, "direct"), await sideOf(mesh, "meshed")] as const;

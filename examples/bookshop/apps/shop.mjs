@@ -3,6 +3,7 @@
 // Usage: node shop.mjs NAME PORT [URL-OF-THE-SERVICE-BEHIND]
 import { createServer, get } from "node:http";
 import { hostname } from "node:os";
+import { json } from "node:stream/consumers";
 
 const [name, port, behind] = process.argv.slice(2);
 const BOOKS = ["Njal's Saga", "Middlemarch", "The Leopard", "Kristin Lavransdatter"];
@@ -22,12 +23,9 @@ function stream(response) {
 /** Asks the service behind, with a connection of its own for each request. */
 function ask(path) {
   return new Promise((resolve, reject) => {
-    const request = get(new URL(path, behind), { agent: false, timeout: 5000 }, async (response) => {
-      try {
-        resolve({ status: response.statusCode, body: JSON.parse(Buffer.concat(await response.toArray())) });
-      } catch (error) {
-        reject(error);
-      }
+    const request = get(new URL(path, behind), { agent: false, timeout: 5000 }, (response) => {
+      const { statusCode: status } = response;
+      json(response).then((body) => resolve({ status, body }), reject);
     });
     request.on("timeout", () => request.destroy(new Error("no answer in 5 s")));
     request.on("error", reject);

@@ -3,6 +3,7 @@
 export { cliErrors, type CliErrorCode } from "./errors.ts";
 // A mesh on this machine, for tests, measurements and programs
 export type { ExecOptions, ExecResult, LocalMesh, LocalPod, MeshTarget, ObjectReference } from "./local/mesh.ts";
+export { startLocalMesh, type LocalMeshOptions } from "./local/local-mesh.ts";
 export { startMesh, type MeshDeps, type MeshOptions } from "./local/start-mesh.ts";
 export type { RunningMesh } from "./local/running-mesh.ts";
 export type { ComponentOptions } from "./local/cluster/components.ts";
