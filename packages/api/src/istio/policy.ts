@@ -59,32 +59,36 @@ export interface PolicyRule {
 
 export type PolicyAction = "ALLOW" | "DENY" | "AUDIT" | "CUSTOM";
 
+export interface AuthorizationPolicySpec {
+  readonly selector?: WorkloadSelector;
+  readonly targetRef?: PolicyTargetReference;
+  readonly targetRefs?: readonly PolicyTargetReference[];
+  readonly action?: PolicyAction;
+  readonly provider?: { readonly name?: string };
+  readonly rules?: readonly PolicyRule[];
+}
+
 /** security.istio.io/v1 AuthorizationPolicy. */
 export interface AuthorizationPolicy extends KubernetesObject {
   readonly apiVersion: "security.istio.io/v1";
   readonly kind: "AuthorizationPolicy";
-  readonly spec?: {
-    readonly selector?: WorkloadSelector;
-    readonly targetRef?: PolicyTargetReference;
-    readonly targetRefs?: readonly PolicyTargetReference[];
-    readonly action?: PolicyAction;
-    readonly provider?: { readonly name: string };
-    readonly rules?: readonly PolicyRule[];
-  };
+  readonly spec?: AuthorizationPolicySpec;
   readonly status?: { readonly conditions?: readonly Condition[] };
 }
 
 export type MtlsMode = "UNSET" | "DISABLE" | "PERMISSIVE" | "STRICT";
 
+export interface PeerAuthenticationSpec {
+  readonly selector?: WorkloadSelector;
+  readonly mtls?: { readonly mode?: MtlsMode };
+  /** Keyed by the workload's port. */
+  readonly portLevelMtls?: Readonly<Record<string, { readonly mode?: MtlsMode }>>;
+}
+
 /** security.istio.io/v1 PeerAuthentication. */
 export interface PeerAuthentication extends KubernetesObject {
   readonly apiVersion: "security.istio.io/v1";
   readonly kind: "PeerAuthentication";
-  readonly spec?: {
-    readonly selector?: WorkloadSelector;
-    readonly mtls?: { readonly mode?: MtlsMode };
-    /** Keyed by the workload's port. */
-    readonly portLevelMtls?: Readonly<Record<string, { readonly mode?: MtlsMode }>>;
-  };
+  readonly spec?: PeerAuthenticationSpec;
   readonly status?: { readonly conditions?: readonly Condition[] };
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { writeFileSync } from "node:fs";
+import { ISTIO_DEFINITIONS } from "@ambientmesh/api/istio";
 import { CertificateAuthority, createRoot } from "@ambientmesh/ca";
 import type { Clock, Logger } from "@ambientmesh/core";
 import { connectKube, type KubeClient } from "@ambientmesh/kube";
@@ -8,7 +9,6 @@ import { openTcpListener, type Netns } from "@ambientmesh/linux";
 import { LOOPBACK, type HostSocket } from "../host-sockets.ts";
 import type { Place } from "../run-directory/place.ts";
 import { API_PORT, API_SERVICE_ADDRESS, CLUSTER_DOMAIN, CONTROL_PLANE } from "../topology.ts";
-import { ISTIO_DEFINITIONS } from "./istio-definitions.ts";
 import { kubeconfigText } from "./kubeconfig.ts";
 
 const ACCEPT_QUEUE = 128;
