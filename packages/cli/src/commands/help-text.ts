@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { join, relative } from "node:path";
+import { relative } from "node:path";
 import type { PortForward } from "../local/forward/port-forward.ts";
 import type { RunningMesh } from "../local/running-mesh.ts";
 
@@ -9,6 +9,8 @@ export interface HelpTextOptions {
   readonly name: string;
   readonly folder: string;
   readonly forwards: readonly PortForward[];
+  /** The story has been told, and has put the bookshop into the mesh. */
+  readonly isStoryTold: boolean;
 }
 
 const PATHS: Readonly<Record<string, string>> = {
@@ -18,17 +20,16 @@ const PATHS: Readonly<Record<string, string>> = {
 const DEFAULT_NAME = "local";
 
 /** What to try while a mesh is up. */
-export function helpText({ mesh, name, folder, forwards }: HelpTextOptions): string {
+export function helpText({ mesh, name, folder, forwards, isStoryTold }: HelpTextOptions): string {
   const shown = relative(process.cwd(), folder) || ".";
   const flag = name === DEFAULT_NAME ? "" : ` --name ${name}`;
   const lines = forwards.map((forward) => {
     const url = `http://127.0.0.1:${forward.port}${PATHS[forward.name] ?? "/"}`;
     return `  ${url.padEnd(40)} ${forward.name}`;
   });
+  const next = isStoryTold ? afterStory(shown) : toBegin(shown);
   return `
-The mesh is up. Edit a file in ${shown}: it takes effect when it is saved. For example set
-  labels: { istio.io/dataplane-mode: ambient }
-on a namespace in ${join(shown, "00-namespaces.yaml")}, and its traffic is encrypted.
+The mesh is up. What is saved in ${shown} takes effect at once. For example${next}
 
 ${lines.join("\n")}
 
@@ -39,4 +40,16 @@ ${lines.join("\n")}
   export KUBECONFIG=${mesh.kubeconfig}; kubectl get pods -A
 
 Ctrl-C ends the mesh and removes everything that belongs to it.`;
+}
+
+function toBegin(folder: string): string {
+  return ` set
+  labels: { istio.io/dataplane-mode: ambient }
+on a namespace in ${folder}, and its traffic is encrypted.`;
+}
+
+function afterStory(folder: string): string {
+  return `
+  cp examples/policies/only-customers.yaml ${folder}
+lets nobody but the customer reach the storefront, until the copy is deleted.`;
 }

@@ -108,7 +108,7 @@ async function runMesh(place: Place, options: UpOptions, deps: RunDeps): Promise
   const report = flags.story === true ? await story(mesh, { ...options, unready }, deps) : undefined;
   if (report !== undefined && flags.json === true) terminal.result(JSON.stringify(report));
   if (flags.once !== true) {
-    terminal.tell(helpText({ mesh, name: flags.name, folder, forwards }));
+    terminal.tell(helpText({ mesh, name: flags.name, folder, forwards, isStoryTold: report !== undefined }));
     await untilAborted(stop.signal);
   }
   return report === undefined || report.ok ? EXIT.ok : EXIT.failed;

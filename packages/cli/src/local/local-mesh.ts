@@ -33,7 +33,7 @@ const DEFAULT_READY_WITHIN_MS = 60_000;
 
 /**
  * Starts what `ambientctl local up` starts, in this process, and resolves when all of its pods are ready. Needs root.
- * @throws MeshError CLI_PRIVILEGE_MISSING, CLI_PROGRAM_MISSING, CLI_WAIT_TIMEOUT naming the pods that are not ready, and
+ * @throws MeshError CLI_PRIVILEGE_MISSING, CLI_PROGRAM_MISSING, CLI_NOT_READY naming the pods that are not ready, and
  * what {@link startMesh} throws; nothing is left then
  */
 export async function startLocalMesh(options: LocalMeshOptions, signal?: AbortSignal): Promise<LocalMesh> {
@@ -83,6 +83,6 @@ async function untilReady(mesh: RunningMesh, withinMs: number): Promise<void> {
   } catch (error) {
     if (!cliErrors.is(error, "CLI_WAIT_TIMEOUT")) throw error;
     const text = `not ready after ${withinMs / 1000} s: ${last.join("; ")}`;
-    throw cliErrors.create("CLI_WAIT_TIMEOUT", text, { cause: error });
+    throw cliErrors.create("CLI_NOT_READY", text, { cause: error });
   }
 }
