@@ -93,7 +93,7 @@ class LocalKubeServer implements LocalKube {
   readonly #deps: ObjectDeps;
   readonly #options: LocalKubeOptions;
   readonly #tasks: TaskGroup;
-  readonly #keepers = new DisposableStack();
+  readonly #keepers: Disposable[] = [];
   #listeners: Listeners | undefined;
 
   constructor({ clock = systemClock, logger = silentLogger }: LocalKubeDeps, options: LocalKubeOptions) {
@@ -113,9 +113,7 @@ class LocalKubeServer implements LocalKube {
     const admin: StaticToken = { token: this.adminToken, username: "kubernetes-admin", groups: ["system:masters"] };
     const authenticator = new Authenticator(tokens, [admin, ...statics]);
     const apiDeps: ApiDeps = { ...this.#deps, tokens, authenticator, pages: new ListPages(MAX_HELD_LISTS) };
-    this.#keepers.use(new CrdKeeper(this.#deps));
-    this.#keepers.use(new NamespaceKeeper(this.#deps));
-    this.#keepers.use(new GarbageCollector(this.#deps));
+    this.#keepers.push(new CrdKeeper(this.#deps), new NamespaceKeeper(this.#deps), new GarbageCollector(this.#deps));
     this.#createInitialObjects();
     const { bookmarkMs = 60_000, maxBodyBytes = 3 * 1024 * 1024, maxWatchBacklog: maxBacklog = 10_000 } = this.#options;
     const limits = { bookmarkMs, maxBodyBytes, maxBacklog, defaultTimeoutMs: WATCH_TIMEOUT_MS };
@@ -142,7 +140,7 @@ class LocalKubeServer implements LocalKube {
     // Watches end by themselves first, so that their readers see an orderly end.
     await this.#tasks[Symbol.asyncDispose]();
     await this.#listeners?.[Symbol.asyncDispose]();
-    this.#keepers.dispose();
+    for (const keeper of this.#keepers.splice(0).reverse()) keeper[Symbol.dispose]();
   }
 
   #running(): Listeners {
