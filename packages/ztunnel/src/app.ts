@@ -22,6 +22,9 @@ import { createDiscovery } from "./control/discovery.ts";
 import type { StartPod } from "./inpod/pod.ts";
 import { WorkloadManager } from "./inpod/workload-manager.ts";
 import { ZdsClient } from "./inpod/zds-client.ts";
+import { DnsMetrics } from "./dns/dns-metrics.ts";
+import type { DnsShared } from "./dns/mesh-names.ts";
+import { NameServers } from "./dns/resolv-conf.ts";
 import { HostResolver, systemLookup, type NameLookup } from "./proxy/host-resolver.ts";
 import { PodProxy } from "./proxy/pod-proxy.ts";
 import { createSelfProxy } from "./proxy/self-proxy.ts";
@@ -198,7 +201,21 @@ async function createShared(
       metrics: new TrafficMetrics(metrics),
     },
     resolver: new HostResolver({ lookup, metrics, random }),
+    dns: config.dnsProxy && createDns(config, base, state),
     buffers: new IoBuffers(),
+  };
+}
+
+function createDns(config: ZtunnelConfig, { clock, logger, metrics, random }: Base, state: MeshState): DnsShared {
+  const { clusterDomain: domain, preferredServiceNamespace: preferredNamespace, isIpv6Enabled } = config;
+  return {
+    state,
+    clock,
+    logger,
+    metrics: new DnsMetrics(metrics),
+    names: { domain, preferredNamespace, isIpv6Enabled, random },
+    nameServers: new NameServers({ clock, logger: logger.child("dns") }, { path: config.resolvConfPath }),
+    searchDomains: "pod",
   };
 }
 

@@ -3,6 +3,7 @@ import { errorCatalogue, type ErrorCatalogue } from "@ambientmesh/core";
 
 const CODES = {
   ZTUNNEL_CREDENTIALS: "The token or the root certificate for the control plane can't be read; it is tried again.",
+  ZTUNNEL_DNS_UNANSWERED: "No name server answered a question that was passed on; the client is told so.",
   ZTUNNEL_NAME_UNRESOLVED: "A workload is known by its host name only, and that has no address.",
   ZTUNNEL_PEER_REVOKED: "A tunnel was ended because the certificate of its peer has been revoked.",
   ZTUNNEL_POD_START: "The proxy of a pod can't be started; it is tried again, other pods are not touched.",

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ControlPlaneConfig, RootSource, ZtunnelConfig } from "../config/model.ts";
+import { formatSocketAddress } from "../net/address.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -24,14 +25,14 @@ function rootCert(root: RootSource): unknown {
 export function dumpConfig(config: ZtunnelConfig, illegalPorts: ReadonlySet<number>): Json {
   return {
     proxy: true,
-    dnsProxy: false,
+    dnsProxy: config.dnsProxy !== undefined,
     proxyMode: "Shared",
     proxyWorkloadInformation: null,
     xdsOnDemand: false,
     fakeCa: false,
     fakeSelfInbound: false,
     socks5Addr: null,
-    dnsProxyAddr: null,
+    dnsProxyAddr: dnsAddress(config),
     dnsResolverCfg: null,
     dnsResolverOpts: null,
     numWorkerThreads: 1,
@@ -40,6 +41,13 @@ export function dumpConfig(config: ZtunnelConfig, illegalPorts: ReadonlySet<numb
     ...dumpListeners(config, illegalPorts),
     ...dumpTransport(config),
   };
+}
+
+/** Where DNS proxies listen: loopback, in the pod's IP versions, or at an address. */
+function dnsAddress({ dnsProxy, isIpv6Enabled }: ZtunnelConfig): unknown {
+  if (!dnsProxy) return null;
+  const { ip, port } = dnsProxy;
+  return ip === undefined ? { Localhost: [isIpv6Enabled, port] } : { SocketAddr: formatSocketAddress({ ip, port }) };
 }
 
 function dumpIdentity(config: ZtunnelConfig): Json {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DEFAULTS, PORTS } from "@ambientmesh/api";
 import { ConfigReader, messageOf, type DeclaredVariable } from "@ambientmesh/core";
+import { RESOLV_CONF_PATH } from "../dns/resolv-conf.ts";
 import { readControlPlane } from "./control-plane.ts";
 import { readBehaviour, readSockets, readTunnels } from "./data-plane.ts";
 import type { ZtunnelConfig } from "./model.ts";
 import { refuseUnsupported, warningsOf } from "./not-in-this-version.ts";
+import { readDnsProxy } from "./dns-proxy.ts";
 import { MESH_CONFIG_PATH, readProxyConfig } from "./proxy-config.ts";
 import type { ConfigSources } from "./sources.ts";
 
@@ -64,9 +66,11 @@ function readConfig(reader: ConfigReader, sources: ConfigSources): ZtunnelConfig
     adminPort: proxyConfig.proxyAdminPort ?? PORTS.ADMIN,
     statsPort: proxyConfig.statsPort ?? PORTS.STATS,
     readinessPort: PORTS.READINESS,
+    dnsProxy: readDnsProxy(reader, proxyMetadata),
+    resolvConfPath: RESOLV_CONF_PATH,
     proxyMetadata,
     nodeMetadata: jsonMetadataOf(reader, sources.env),
-    warnings: warningsOf(reader, proxyMetadata, proxyConfig.concurrency),
+    warnings: warningsOf(reader, proxyConfig.concurrency),
   };
 }
 

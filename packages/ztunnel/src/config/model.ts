@@ -42,6 +42,10 @@ export interface ZtunnelConfig {
   readonly podNamespace: string | undefined;
   readonly serviceAccount: string | undefined;
   readonly trustDomain: string;
+  /** Where each pod's DNS proxy listens; without an ip: on loopback. Undefined: there is none. */
+  readonly dnsProxy: { readonly ip: string | undefined; readonly port: number } | undefined;
+  /** resolv.conf(5) with the name servers that the DNS proxy passes questions on to. */
+  readonly resolvConfPath: string;
   readonly xds: ControlPlaneConfig;
   readonly ca: ControlPlaneConfig;
   readonly token: TokenSource | undefined;

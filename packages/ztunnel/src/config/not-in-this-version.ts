@@ -37,20 +37,8 @@ export function refuseUnsupported(reader: ConfigReader): void {
 }
 
 /** What differs from Istio's ztunnel but harms nobody by itself: said at start. */
-export function warningsOf(
-  reader: ConfigReader,
-  metadata: Readonly<Record<string, string>>,
-  concurrency: number | undefined,
-): readonly string[] {
+export function warningsOf(reader: ConfigReader, concurrency: number | undefined): readonly string[] {
   const warnings: string[] = [];
-  const dnsCapture = metadata["DNS_CAPTURE"];
-  if (dnsCapture?.toLowerCase() === "true") {
-    reader.problem(
-      "ISTIO_META_DNS_CAPTURE=true asks for the DNS proxy, which this version can't do; turn DNS capture off here and in the CNI agent",
-    );
-  } else if (dnsCapture === undefined) {
-    warnings.push("the DNS proxy is not part of this version: DNS capture must be off in the CNI agent");
-  }
   const threads = readWorkerThreads(reader);
   if ((threads ?? concurrency ?? 1) !== 1)
     warnings.push("worker threads are not part of this version: one event loop serves all pods");

@@ -4,7 +4,9 @@ import { PORTS } from "@ambientmesh/api";
 import { Drain } from "@ambientmesh/core";
 import type { HbonePool } from "@ambientmesh/hbone";
 import type { SpiffeId } from "@ambientmesh/spiffe";
+import { DnsProxy } from "../dns/dns-proxy.ts";
 import type { Pod, RunningPod } from "../inpod/pod.ts";
+import type { SocketAddress } from "../net/address.ts";
 import { ConnectionBook } from "../telemetry/connections.ts";
 import { InboundProxy } from "./inbound.ts";
 import { OutboundProxy } from "./outbound.ts";
@@ -29,6 +31,7 @@ export class PodProxy implements RunningPod {
   readonly #inbound: InboundProxy;
   readonly #outbound: OutboundProxy;
   readonly #plaintext: PlaintextProxy;
+  readonly #dns: DnsProxy | undefined;
   readonly #subscriptions: Disposable[] = [];
   readonly #servers: Server[] = [];
 
@@ -47,6 +50,7 @@ export class PodProxy implements RunningPod {
     this.#inbound = new InboundProxy(this.#pod, this.#guard, this.#drain);
     this.#outbound = new OutboundProxy(this.#pod, this.#pool);
     this.#plaintext = new PlaintextProxy(this.#pod, this.#guard);
+    this.#dns = shared.dns && new DnsProxy({ shared: shared.dns, workload, sockets, logger, drain: this.#drain });
   }
 
   /**
@@ -56,6 +60,7 @@ export class PodProxy implements RunningPod {
   async start(ports: readonly ListenPort[] = EVERYTHING): Promise<void> {
     try {
       for (const port of ports) await this.#listen(port);
+      if (ports.includes(PORTS.OUTBOUND)) await this.#dns?.start(this.#dnsAddresses());
     } catch (error) {
       await this.drain(0);
       throw error;
@@ -64,11 +69,19 @@ export class PodProxy implements RunningPod {
   }
 
   async drain(graceMs: number): Promise<void> {
+    this.#dns?.close();
     for (const server of this.#servers) server.close();
     this.#drain.forced.addEventListener("abort", () => this.#cut(), { once: true });
     await this.#drain.begin(graceMs);
     this.#guard[Symbol.dispose]();
     for (const subscription of this.#subscriptions) subscription[Symbol.dispose]();
+  }
+
+  #dnsAddresses(): readonly SocketAddress[] {
+    const { dnsProxy } = this.#pod.shared.config;
+    if (!dnsProxy) return [];
+    const addresses = dnsProxy.ip === undefined ? this.#pod.sockets.loopback() : [dnsProxy.ip];
+    return addresses.map((ip) => ({ ip, port: dnsProxy.port }));
   }
 
   #cut(): void {

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Socket as UdpSocket } from "node:dgram";
 import { createServer, type Server, type Socket } from "node:net";
 import { PORTS } from "@ambientmesh/api";
 import type { Clock, Logger } from "@ambientmesh/core";
 import {
+  bindUdp,
   connectTcp,
+  hostNetns,
+  isIpv6Enabled,
   linuxErrors,
   listenTcp,
   type KeepAlive,
@@ -12,7 +16,7 @@ import {
   type TcpOptions,
 } from "@ambientmesh/linux";
 import type { ZtunnelConfig } from "../config/model.ts";
-import type { Ip, SocketAddress } from "../net/address.ts";
+import { familyOf, type Ip, type SocketAddress } from "../net/address.ts";
 import { CONNECT_TIMEOUT_MS } from "./shared-deps.ts";
 
 /** Where sockets are made, and how. */
@@ -80,12 +84,47 @@ export class PodSockets {
     }
   }
 
+  /** Loopback addresses that programs of the pod can use. */
+  loopback(): readonly Ip[] {
+    const hasIpv6 = this.#place.isIpv6Enabled && isIpv6Enabled(this.#place.netns ?? hostNetns());
+    return hasIpv6 ? ["127.0.0.1", "::1"] : ["127.0.0.1"];
+  }
+
+  /**
+   * Listens at one address, for the pod's own programs.
+   * @throws MeshError as {@link listen}
+   */
+  async listenAt({ ip, port }: SocketAddress, onConnection: (socket: Socket) => void): Promise<Server> {
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, onConnection);
+    await listenTcp(server, { ...this.#tcp, address: ip, port, reusePort: this.#place.isPortReused });
+    return server;
+  }
+
+  /**
+   * Takes datagrams at one address.
+   * @throws MeshError as {@link listen}
+   */
+  bindUdp({ ip, port }: SocketAddress): Promise<UdpSocket> {
+    return bindUdp({ ...this.#udp(), address: ip, port, reusePort: this.#place.isPortReused });
+  }
+
+  /** A socket for datagrams to a server and back. */
+  openUdp({ ip }: SocketAddress): Promise<UdpSocket> {
+    const address = familyOf(ip) === 4 ? "0.0.0.0" : "::";
+    return bindUdp({ ...this.#udp(), address, port: 0, reusePort: false });
+  }
+
+  #udp(): Pick<TcpOptions, "mark"> & { readonly netns?: NetnsRef } {
+    const { mark, netns } = this.#tcp;
+    return { ...(mark !== undefined && { mark }), ...(netns && { netns }) };
+  }
+
   /**
    * Connects to a next hop.
    * @throws MeshError LINUX_CONNECT_FAILED, LINUX_CONNECT_TIMEOUT, ABORTED
    */
-  connect({ ip, port }: SocketAddress, signal: AbortSignal): Promise<Socket> {
-    return connectTcp({ ...this.#tcp, host: ip, port, timeoutMs: CONNECT_TIMEOUT_MS, signal }, { clock: this.#clock });
+  connect({ ip, port }: SocketAddress, signal: AbortSignal, timeoutMs: number = CONNECT_TIMEOUT_MS): Promise<Socket> {
+    return connectTcp({ ...this.#tcp, host: ip, port, timeoutMs, signal }, { clock: this.#clock });
   }
 
   /**

@@ -4,6 +4,7 @@ import type { IoBuffers } from "@ambientmesh/hbone";
 import type { CertificateSource, RevocationSource, TlsPolicy } from "@ambientmesh/spiffe";
 import type { ZtunnelConfig } from "../config/model.ts";
 import type { DecisionContext } from "../decision/context.ts";
+import type { DnsShared } from "../dns/mesh-names.ts";
 import type { MeshState } from "../state/mesh-state.ts";
 import type { ConnectionReporting } from "../telemetry/connections.ts";
 import type { HostResolver } from "./host-resolver.ts";
@@ -20,6 +21,8 @@ export interface SharedDeps {
   readonly revocation: RevocationSource | undefined;
   readonly reporting: ConnectionReporting;
   readonly resolver: HostResolver;
+  /** Undefined: pods' DNS questions are not for this proxy. */
+  readonly dns: DnsShared | undefined;
   /** Large buffers that all connections of this event loop use in turn. */
   readonly buffers: IoBuffers;
 }

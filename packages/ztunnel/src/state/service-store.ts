@@ -67,6 +67,11 @@ export class ServiceStore {
     return best(this.#byHostname.get(hostname), clientNamespace);
   }
 
+  /** All services of a hostname, in the order they came; names with wildcards are names like any other here. */
+  allByHostname(hostname: string): readonly ServiceEntry[] {
+    return this.#byHostname.get(hostname);
+  }
+
   /** Adds or replaces a service by name; its endpoints stay. */
   set(service: Service): Change<Service> {
     const key = serviceKey(service);

@@ -309,8 +309,13 @@ it("holds every part, sorted, and no secrets", () => {
       "clusterId": "Kubernetes",
       "connectionWindowSize": 16777216,
       "crlPath": null,
-      "dnsProxy": false,
-      "dnsProxyAddr": null,
+      "dnsProxy": true,
+      "dnsProxyAddr": {
+        "Localhost": [
+          true,
+          15053,
+        ],
+      },
       "dnsResolverCfg": null,
       "dnsResolverOpts": null,
       "enableEnhancedBaggage": true,

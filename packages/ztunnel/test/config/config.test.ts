@@ -46,6 +46,10 @@ it("has a default for everything", () => {
       "compliance": undefined,
       "connectionWindowSize": 16777216,
       "crlPath": undefined,
+      "dnsProxy": {
+        "ip": undefined,
+        "port": 15053,
+      },
       "frameSize": 1048576,
       "inpodUds": "/var/run/ztunnel/ztunnel.sock",
       "instanceIp": "1.1.1.1",
@@ -77,15 +81,14 @@ it("has a default for everything", () => {
       "proxyArgs": "proxy ztunnel",
       "proxyMetadata": {},
       "readinessPort": 15021,
+      "resolvConfPath": "/etc/resolv.conf",
       "secretTtlMs": 86400000,
       "serviceAccount": undefined,
       "statsPort": 15020,
       "terminationDeadlineMs": 5000,
       "token": undefined,
       "trustDomain": "cluster.local",
-      "warnings": [
-        "the DNS proxy is not part of this version: DNS capture must be off in the CNI agent",
-      ],
+      "warnings": [],
       "windowSize": 4194304,
       "xds": {
         "altHostname": undefined,
@@ -242,7 +245,7 @@ describe("a start is refused", () => {
     [{ LOCAL_XDS: "{}" }, "LOCAL_XDS asks for a local configuration"],
     [{ COMPLIANCE_POLICY: "fips" }, 'COMPLIANCE_POLICY="fips" is none of pqc'],
     [{ ENABLE_PROXY: "false" }, "ENABLE_PROXY=false leaves nothing to run"],
-    [{ ISTIO_META_DNS_CAPTURE: "TRUE" }, "ISTIO_META_DNS_CAPTURE=true asks for the DNS proxy"],
+    [{ ISTIO_META_DNS_PROXY_ADDR: "example.org:53" }, 'ISTIO_META_DNS_PROXY_ADDR="example.org:53" is neither'],
     [{ XDS_ADDRESS: "" }, 'XDS_ADDRESS="" turns the control plane off'],
     [{ CA_ADDRESS: "http://x:1" }, 'CA_ADDRESS="http://x:1" is not an https address'],
     [{ XDS_ADDRESS: "https://" }, 'XDS_ADDRESS="https://" is not an https address'],
@@ -259,18 +262,17 @@ describe("a start is refused", () => {
 });
 
 test.each<[string, Env, string[]]>([
-  ["DNS capture", {}, ["the DNS proxy is not part of this version: DNS capture must be off in the CNI agent"]],
   [
     "worker threads",
-    { ISTIO_META_DNS_CAPTURE: "false", ZTUNNEL_WORKER_THREADS: "50%" },
+    { ZTUNNEL_WORKER_THREADS: "50%" },
     ["worker threads are not part of this version: one event loop serves all pods"],
   ],
   [
     "concurrency",
-    { ISTIO_META_DNS_CAPTURE: "false", PROXY_CONFIG: "concurrency: 2" },
+    { PROXY_CONFIG: "concurrency: 2" },
     ["worker threads are not part of this version: one event loop serves all pods"],
   ],
-  ["nothing", { ISTIO_META_DNS_CAPTURE: "false", ZTUNNEL_WORKER_THREADS: "1" }, []],
+  ["nothing", { ZTUNNEL_WORKER_THREADS: "1" }, []],
 ])("warns of %s", (_name, env, warnings) => expect(parse(env).warnings).toEqual(warnings));
 
 it("describes each variable once, in a sentence", () => {
@@ -280,4 +282,14 @@ it("describes each variable once, in a sentence", () => {
   expect(variables.map(({ name }) => name)).toEqual(
     expect.arrayContaining(["XDS_ADDRESS", "RUST_LOG", "ISTIO_META_*"]),
   );
+});
+
+test.each([
+  ["on loopback by default", {}, { ip: undefined, port: 15_053 }],
+  ["on if that is said in any case", { ISTIO_META_DNS_CAPTURE: "TRUE" }, { ip: undefined, port: 15_053 }],
+  ["off", { ISTIO_META_DNS_CAPTURE: "false" }, undefined],
+  ["at an address", { ISTIO_META_DNS_PROXY_ADDR: "127.0.0.2:53" }, { ip: "127.0.0.2", port: 53 }],
+  ["on loopback at a port", { ISTIO_META_DNS_PROXY_ADDR: "localhost:5353" }, { ip: undefined, port: 5353 }],
+] as const)("the DNS proxy is %s", (_name, env, expected) => {
+  expect(parse(env).dnsProxy).toEqual(expected);
 });

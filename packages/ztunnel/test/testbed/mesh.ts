@@ -21,6 +21,8 @@ export interface MeshSpec {
   /** Further settings of every ztunnel. */
   readonly env?: Readonly<Record<string, string>>;
   readonly trustDomain?: string;
+  /** Also takes over DNS questions; the proxies read their name servers from this file. */
+  readonly resolvConfPath?: string;
 }
 
 /** One node's proxy with what it says. */
@@ -74,14 +76,14 @@ export class Mesh implements AsyncDisposable {
   readonly control: ControlPlane;
   readonly #nodes = new Map<string, Node>();
   readonly #folder: string;
-  readonly #env: Readonly<Record<string, string>>;
+  readonly #spec: MeshSpec;
   readonly #servers: Server[] = [];
   #marks = 0;
 
-  constructor(network: TestNetwork, control: ControlPlane, env: Readonly<Record<string, string>>) {
+  constructor(network: TestNetwork, control: ControlPlane, spec: MeshSpec) {
     this.network = network;
     this.control = control;
-    this.#env = env;
+    this.#spec = spec;
     this.#folder = mkdtempSync(join(tmpdir(), "ztunnel-"));
   }
 
@@ -109,10 +111,10 @@ export class Mesh implements AsyncDisposable {
         AUTH_TOKEN: TOKEN,
         NODE_NAME: name,
         INPOD_UDS: socketPath,
-        ISTIO_META_DNS_CAPTURE: "false",
+        ISTIO_META_DNS_CAPTURE: String(this.#spec.resolvConfPath !== undefined),
         RUST_LOG: "debug",
         CONNECTION_TERMINATION_DEADLINE: "2s",
-        ...this.#env,
+        ...this.#spec.env,
       },
       files: { exists: () => false, read: () => undefined },
       args: [],
@@ -122,7 +124,8 @@ export class Mesh implements AsyncDisposable {
         node.agent.pods.set(uidOf(pod.name), { uid: uidOf(pod.name), name: pod.name, netns: pod.netns });
     }
     const output = { write: (record: LogRecord) => node.records.push(record) > 0 };
-    const free = { ...config, adminPort: 0, statsPort: 0, readinessPort: 0 };
+    const { resolvConfPath = config.resolvConfPath } = this.#spec;
+    const free = { ...config, resolvConfPath, adminPort: 0, statsPort: 0, readinessPort: 0 };
     node.ztunnel = await startZtunnel(free, { output, metrics: node.metrics });
     await vi.waitUntil(() => node.ztunnel?.readiness.pending.length === 0, { timeout: 10_000, interval: 20 });
     return node;
@@ -262,11 +265,11 @@ export async function readSome(socket: Socket): Promise<string> {
 export async function startMesh(spec: MeshSpec): Promise<Mesh> {
   const nodes = Object.fromEntries(Object.entries(spec.nodes).map(([name, pods]) => [name, { pods }]));
   const network = await buildNetwork({ nodes });
-  const mesh = new Mesh(network, await ControlPlane.start(spec.trustDomain), spec.env ?? {});
+  const mesh = new Mesh(network, await ControlPlane.start(spec.trustDomain), spec);
   try {
     for (const { name, netns } of network.pods) {
       mesh.publishPod(name, spec.trustDomain === undefined ? {} : { trustDomain: spec.trustDomain });
-      if (!isPlain(name)) await redirect(netns);
+      if (!isPlain(name)) await redirect(netns, { hasDns: spec.resolvConfPath !== undefined });
     }
     for (const name of Object.keys(spec.nodes)) await mesh.startNode(name);
     return mesh;
