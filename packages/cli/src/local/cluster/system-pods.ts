@@ -168,7 +168,7 @@ export function cniPod(node: NodeSpec, { place, command, logLevel }: SystemPodOp
       value("CNI_NETNS_DIR", place.netnsDirectory),
       value("HOST_PROC", "/proc"),
       // ztunnel has no DNS proxy yet.
-      value("AMBIENT_DNS_CAPTURE", "false"),
+      value("AMBIENT_DNS_CAPTURE", "true"),
     ],
     readinessProbe: { httpGet: { path: "/readyz", port: CNI_READINESS_PORT }, periodSeconds: 1 },
     volumeMounts: accessMounts(),
