@@ -66,4 +66,5 @@ export {
 export { openFileLimit, raiseOpenFileLimit, type OpenFileLimit } from "./process/limits.ts";
 export { listPids, pidsInNetns, processStartTime } from "./process/proc.ts";
 export { SEARCH_PATH, runProgram, runTool, type RunOptions, type RunResult } from "./process/run.ts";
+export { isInChroot, ownMountNamespace } from "./process/mount-namespace.ts";
 export { SETUP_FAILED_EXIT_CODE, spawnIn, type BindMount, type SpawnInOptions } from "./process/spawn-in.ts";

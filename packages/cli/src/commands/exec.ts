@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { join } from "node:path";
 import { RESOURCES } from "@ambientmesh/kube";
+import { ownMountNamespace } from "@ambientmesh/linux";
 import type { CliConfig } from "../config.ts";
 import { cliErrors } from "../errors.ts";
 import { connectToMesh, requireMesh, type FoundMesh } from "../local/find-mesh.ts";
@@ -55,7 +56,7 @@ function intoNetwork({ place }: FoundMesh, target: Target): readonly string[] {
   const { netns, resolver } = networkOf(target, place);
   const enter = ["nsenter", `--net=${join(place.netnsDirectory, netns)}`, "--"];
   if (resolver === undefined) return enter;
-  return [...enter, "unshare", "--mount", "--propagation", "private", "sh", "-c", WITH_RESOLVER, "sh", resolver];
+  return [...enter, ...ownMountNamespace(), "sh", "-c", WITH_RESOLVER, "sh", resolver];
 }
 
 function networkOf(

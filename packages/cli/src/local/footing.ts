@@ -2,7 +2,14 @@
 import { accessSync, constants, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "@ambientmesh/core";
-import { SEARCH_PATH, createNetns, effectiveCapabilities, runProgram, type Capability } from "@ambientmesh/linux";
+import {
+  SEARCH_PATH,
+  createNetns,
+  effectiveCapabilities,
+  isInChroot,
+  runProgram,
+  type Capability,
+} from "@ambientmesh/linux";
 import type { CliConfig } from "../config.ts";
 import { cliErrors } from "../errors.ts";
 import type { Seclusion } from "./run-directory/place.ts";
@@ -119,6 +126,7 @@ async function obstacleTo(namespaces: readonly string[]): Promise<string | undef
       "kernel.apparmor_restrict_unprivileged_userns is 1",
     ),
   ].filter((text) => text !== undefined);
+  if (isInChroot()) settings.unshift("the kernel refuses them to processes in a chroot");
   const why = settings.length > 0 ? settings.join(", ") : "the kernel or the container's seccomp profile refuses them";
   return `user namespaces can't be made (${said}): ${why}`;
 }

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FakeClock } from "@ambientmesh/testkit";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { LogFiles } from "../../src/local/kubelet/log-files.ts";
+import { LogFiles, lastLine } from "../../src/local/kubelet/log-files.ts";
 
 let directory: string;
 beforeEach(() => {
@@ -32,3 +32,17 @@ it("removes the logs of a pod, and of no other", () => {
   logs.remove("shop", "cart");
   expect(readdirSync(directory)).toEqual(["shop_cart-2_app.log"]);
 });
+
+it.each([
+  ["", undefined],
+  ["\n\n", undefined],
+  ["first\nthe reason\n", "the reason"],
+  ["first\r\nno newline", "no newline"],
+  [`${"x".repeat(5000)}\n`, "x".repeat(1023)],
+])("knows the last words of %j", (text, expected) => {
+  const path = join(directory, "a.log");
+  writeFileSync(path, text);
+  expect(lastLine(path)).toBe(expected);
+});
+
+it("knows no last words without a log", () => expect(lastLine(join(directory, "none.log"))).toBeUndefined());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ChildProcess, StdioOptions } from "node:child_process";
 import type { NetnsRef } from "../netns/netns.ts";
+import { ownMountNamespace } from "./mount-namespace.ts";
 import { spawnProgram } from "./run.ts";
 
 /** A file or folder that the program sees in another's place. */
@@ -69,7 +70,7 @@ export function prepareCommand(
   if (steps.length === 0) return [...command];
   return [
     ...(parentDeathSignal === "none" ? [] : ["setpriv", "--pdeathsig", parentDeathSignal.slice("SIG".length)]),
-    ...(mounts.length === 0 ? [] : ["unshare", "--mount", "--propagation", "private"]),
+    ...(mounts.length === 0 ? [] : ownMountNamespace()),
     "sh",
     "-c",
     [...steps, 'exec "$@"'].join("\n"),

@@ -6,8 +6,9 @@ import { messageOf } from "@ambientmesh/core";
 import { spawnIn, type BindMount, type NetnsRef } from "@ambientmesh/linux";
 import { cliErrors } from "../../errors.ts";
 import { processIdentity, type RecordKeeper } from "../run-directory/record.ts";
-import type { ContainerExit } from "./container-state.ts";
+import type { ContainerEnd } from "./container-state.ts";
 import type { ContainerProcess } from "./container-runner.ts";
+import { lastLine } from "./log-files.ts";
 import type { ContainerCommand } from "./environment.ts";
 
 /** What a program of a container runs in. */
@@ -36,7 +37,7 @@ export async function startContainerProcess(
   try {
     const { netns, cwd, mounts, cgroups } = place;
     const child = spawnIn(argv, { netns, cwd, mounts, cgroups, env, stdio: ["ignore", log, log], detached: true });
-    const ended = Promise.withResolvers<Pick<ContainerExit, "code" | "signal">>();
+    const ended = Promise.withResolvers<ContainerEnd>();
     const { pid } = child;
     if (pid === undefined) {
       const failed = Promise.withResolvers<Error>();
@@ -49,7 +50,7 @@ export async function startContainerProcess(
       // What it left behind in its process group would go on in a pod that has ended.
       send(-pid, "SIGKILL");
       if (identity !== undefined) keeper.remove("processes", identity);
-      ended.resolve({ code: code ?? exitCodeOf(signal), signal: signal ?? undefined });
+      ended.resolve({ code: code ?? exitCodeOf(signal), signal: signal ?? undefined, lastWords: lastLine(place.log) });
     });
     return {
       pid,

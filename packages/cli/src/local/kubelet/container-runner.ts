@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Backoff, messageOf, type Clock } from "@ambientmesh/core";
 import type { Container, PodSpec } from "@ambientmesh/api/kubernetes";
-import { CREATING, type ContainerExit, type ContainerRecord, type ContainerState } from "./container-state.ts";
+import {
+  CREATING,
+  type ContainerEnd,
+  type ContainerExit,
+  type ContainerRecord,
+  type ContainerState,
+} from "./container-state.ts";
 
 /** A program that runs for a container. */
 export interface ContainerProcess {
   readonly pid: number;
   /** Resolves when the program and everything it left behind has ended. */
-  readonly exited: Promise<Pick<ContainerExit, "code" | "signal">>;
+  readonly exited: Promise<ContainerEnd>;
   signal(signal: NodeJS.Signals): void;
 }
 
@@ -145,7 +151,8 @@ export class ContainerRunner {
     const delayMs = this.#backoff.next();
     if (exit !== undefined) {
       const how = exit.signal === undefined ? `with exit code ${exit.code}` : `by ${exit.signal}`;
-      const message = `back-off ${delayMs / 1000}s before the restart; it ended ${how} and its log may say why`;
+      const words = exit.lastWords === undefined ? "wrote nothing" : `its log ends with: ${exit.lastWords}`;
+      const message = `back-off ${delayMs / 1000}s before the restart; it ended ${how} and ${words}`;
       this.#change({ kind: "waiting", reason: "CrashLoopBackOff", message });
     }
     await this.#deps.clock.sleep(delayMs, this.#stopping.signal).catch((error: unknown) => {

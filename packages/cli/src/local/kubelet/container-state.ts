@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** How a container ended. */
-export interface ContainerExit {
+/** How a program ended. */
+export interface ContainerEnd {
   /** Exit code, or 128 and the number of the signal. */
   readonly code: number;
   readonly signal: NodeJS.Signals | undefined;
+  /** The last line that it wrote. */
+  readonly lastWords?: string | undefined;
+}
+
+/** How a container ended, and when. */
+export interface ContainerExit extends ContainerEnd {
   readonly startedAtMs: number;
   readonly finishedAtMs: number;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { copyFileSync, readdirSync, rmSync, statSync, truncateSync } from "node:fs";
+import { closeSync, copyFileSync, openSync, readSync, readdirSync, rmSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock, Timer } from "@ambientmesh/core";
 
@@ -52,5 +52,23 @@ export class LogFiles implements Disposable {
       copyFileSync(path, `${path}.1`);
       truncateSync(path);
     }
+  }
+}
+
+/** What fits into a status. */
+const MAX_LINE_BYTES = 1024;
+
+/** The last line of a log that has text in it, or its end if it is long; undefined if there is none. */
+export function lastLine(path: string): string | undefined {
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  if (size === 0) return undefined;
+  const fd = openSync(path, "r");
+  try {
+    const buffer = Buffer.alloc(Math.min(size, MAX_LINE_BYTES));
+    const length = readSync(fd, buffer, 0, buffer.length, size - buffer.length);
+    const lines = buffer.toString("utf8", 0, length).split("\n");
+    return lines.findLast((line) => line.trim() !== "")?.trim();
+  } finally {
+    closeSync(fd);
   }
 }
