@@ -38,7 +38,8 @@ function nodesOf({ folder }: PublishedPackage): number[] {
 
 /** What built code and declarations import; texts that merely read like it don't count. */
 function importedBy(text: string): string[] {
-  const forms = /^\s*(?:import|export|\})[^"'\n]*?["']([^"']+)["'];?$|\bimport\(\s*["']([^"']+)["']\s*\)/gm;
+  const forms =
+    /^\s*(?:(?:import|export|\})[^"'=\n]*\bfrom|import)\s*["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']\s*\)/gm;
   return [...text.matchAll(forms)].map(([, line, call]) => line ?? call ?? "");
 }
 
