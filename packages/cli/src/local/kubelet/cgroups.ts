@@ -72,9 +72,11 @@ export interface PodCgroups {
  * @returns undefined where it may not, as an ordinary user without delegated groups
  */
 export function createPodCgroups(mesh: string, keeper: RecordKeeper): PodCgroups | undefined {
+  // Groups are seen by the whole machine, and meshes of other users may have the same name.
+  const run = keeper.current.runId.slice(0, 8);
   const read = (path: string): string => (existsSync(path) ? readFileSync(path, "utf8") : "");
   for (const folder of candidateFolders(read("/proc/self/mountinfo"), read("/proc/self/cgroup"))) {
-    const own = join(folder, `ambientmesh-${mesh}`);
+    const own = join(folder, `ambientmesh-${mesh}-${run}`);
     if (existsSync(folder) && tryMake(own, keeper)) return podCgroups(join(own, "kubepods"), keeper);
   }
   return undefined;
