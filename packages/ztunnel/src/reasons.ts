@@ -29,7 +29,6 @@ export const REASONS = {
   NO_ADDRESS: { flag: "CONNECT", meaning: "The chosen workload has no address that can be reached." },
   WAYPOINT_UNKNOWN: { flag: "CONNECT", meaning: "The waypoint in charge can't be resolved; it is never bypassed." },
   GATEWAY_UNKNOWN: { flag: "CONNECT", meaning: "The destination's network has no gateway that can be resolved." },
-  GATEWAY_UNSUPPORTED: { flag: "CONNECT", meaning: "Tunnels through network gateways are not part of this version." },
   METHOD_INVALID: { flag: "CONNECT", meaning: "The peer asked for something else than CONNECT." },
   AUTHORITY_INVALID: { flag: "CONNECT", meaning: "The peer's CONNECT names no address or host with a port." },
   IP_MISMATCH: { flag: "CONNECT", meaning: "The peer's CONNECT names an address that is not behind this pod." },

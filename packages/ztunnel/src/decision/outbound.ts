@@ -84,7 +84,7 @@ export function planOutbound(context: DecisionContext, request: OutboundRequest)
 function toUpstream(context: DecisionContext, request: OutboundRequest, upstream: Upstream): OutboundPlan {
   const { source, sourceIp, destination } = request;
   const { workload, service } = upstream;
-  if (workload.network !== source.network) return viaNetworkGateway(context, request, upstream);
+  if (workload.network !== source.network) return viaNetworkGateway(context, request, upstream, service);
   if (!service && workload.waypoint) {
     const claim = { kind: "peer", identity: source.identity, ip: sourceIp } as const;
     if (!isGateway(context, workload.waypoint, claim)) {
@@ -116,8 +116,7 @@ function viaWaypoint(
   const { source, destination, excluded = NONE } = request;
   const upstream = resolveGateway(context, waypoint, { source, excluded });
   if (!upstream) return refuse("WAYPOINT_UNKNOWN", `unknown waypoint: ${describeGateway(waypoint)}`);
-  if (upstream.workload.network !== source.network)
-    return viaNetworkGateway(context, request, { ...upstream, service });
+  if (upstream.workload.network !== source.network) return viaNetworkGateway(context, request, upstream, service);
   const target = targetOf(upstream, destination.ip, upstream.port);
   if (!target) return refuse("NO_ADDRESS", `no resolved addresses: ${upstream.workload.uid}`);
   return {
@@ -132,9 +131,14 @@ function viaWaypoint(
 }
 
 /** Through the gateway of another network; what lies behind it is named by service, since its addresses mean nothing here. */
-function viaNetworkGateway(context: DecisionContext, request: OutboundRequest, upstream: Upstream): OutboundPlan {
+function viaNetworkGateway(
+  context: DecisionContext,
+  request: OutboundRequest,
+  upstream: Upstream,
+  service: Service | undefined,
+): OutboundPlan {
   const { source, destination, excluded = NONE } = request;
-  const { workload, service } = upstream;
+  const { workload } = upstream;
   const gateway = workload.networkGateway;
   if (!gateway)
     return refuse("GATEWAY_UNKNOWN", `unknown network gateway: ${workload.uid} in "${workload.network}" names none`);
@@ -147,7 +151,7 @@ function viaNetworkGateway(context: DecisionContext, request: OutboundRequest, u
     target,
     authority: `${service.hostname}:${destination.port}`,
     expected: expectedIdentities(hop),
-    innerExpected: service.identities,
+    innerExpected: expectedIdentities(upstream),
     workload: hop.workload,
     service,
   };

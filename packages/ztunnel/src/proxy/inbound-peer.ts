@@ -5,7 +5,7 @@ import { partyOfBaggage, partyOfWorkload, type Party } from "../telemetry/party.
 import type { SharedDeps } from "./shared-deps.ts";
 
 /** Header by which a gateway says that a tunnel comes from another network, whose addresses mean nothing here. */
-const FORWARDED_NETWORK = "x-forwarded-network";
+export const FORWARDED_NETWORK = "x-forwarded-network";
 
 /** The client of an inbound connection: what the control plane knows of its address, else what it says of itself. */
 export function clientParty(

@@ -1,26 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Socket } from "node:net";
 import { toMeshError } from "@ambientmesh/core";
-import {
-  createTraceParent,
-  formatBaggage,
-  formatForwarded,
-  formatTraceParent,
-  type Forwarded,
-  type HbonePool,
-} from "@ambientmesh/hbone";
+import type { HbonePool } from "@ambientmesh/hbone";
 import { originalDestination } from "@ambientmesh/linux";
 import { planOutbound, type OutboundPlan } from "../decision/outbound.ts";
-import { canonicalIp, formatSocketAddress, type SocketAddress } from "../net/address.ts";
+import { canonicalIp, type SocketAddress } from "../net/address.ts";
 import { refuse, type Refusal } from "../reasons.ts";
 import type { Workload } from "../state/model.ts";
 import type { Connection } from "../telemetry/connections.ts";
-import { baggageOf, partyOfWorkload } from "../telemetry/party.ts";
+import { partyOfWorkload } from "../telemetry/party.ts";
 import { failureOf, isWorthAnotherEndpoint } from "./failures.ts";
+import { OutboundTunnels } from "./outbound-tunnel.ts";
 import { describeWorkload, localWorkload, type PodContext } from "./pod-context.ts";
 import { relayTunnel } from "./relay-tunnel.ts";
 import { relay } from "./relay.ts";
-import { peerTarget, type PeerTarget } from "./tunnel-pool.ts";
+import type { PeerTarget } from "./tunnel-pool.ts";
 
 /** How many endpoints are tried for one connection, as long as none of its bytes was forwarded. */
 const MAX_ENDPOINTS = 2;
@@ -29,18 +23,14 @@ type Forwarding = Exclude<OutboundPlan, Refusal>;
 /** The way to the next hop is open: copies until both sides are done. */
 type Established = { readonly kind: "established"; readonly copy: () => Promise<void> };
 
-function forwardedOf({ src }: Connection, host: string | undefined): Forwarded {
-  return { for: { address: src.ip, port: src.port }, ...(host !== undefined && { host }) };
-}
-
 /** Takes over the connections that a pod opens. */
 export class OutboundProxy {
   readonly #pod: PodContext;
-  readonly #pool: HbonePool<PeerTarget>;
+  readonly #tunnels: OutboundTunnels;
 
   constructor(pod: PodContext, pool: HbonePool<PeerTarget>) {
     this.#pod = pod;
-    this.#pool = pool;
+    this.#tunnels = new OutboundTunnels(pod, pool);
   }
 
   /** Serves one accepted connection to its end. Owns the socket. */
@@ -106,17 +96,16 @@ export class OutboundProxy {
     { plan, source }: { readonly plan: Forwarding; readonly source: Workload },
   ): Promise<Established | Refusal> {
     try {
-      if (plan.kind === "double-hbone") {
-        return refuse(
-          "GATEWAY_UNSUPPORTED",
-          `tunnels through network gateways are not supported by this version: ${plan.authority}`,
-        );
-      }
       const ip = await this.#pod.shared.resolver.addressOf(plan.target, source);
       const hop = { ip, port: plan.target.port };
-      return plan.kind === "hbone"
-        ? await this.#tunnel(socket, connection, { plan, source, hop })
-        : await this.#plain(socket, connection, { plan, hop });
+      if (plan.kind === "passthrough" || plan.kind === "tcp") {
+        return await this.#plain(socket, connection, { plan, hop });
+      }
+      const opened = await this.#tunnels.open(connection, { plan, source, hop });
+      if (opened.kind === "refuse") return opened;
+      const { buffers } = this.#pod.shared;
+      const way = { socket, tunnel: opened.tunnel, appSide: "client", buffers } as const;
+      return this.#established(connection, () => relayTunnel(way, connection, connection.signal));
     } catch (error) {
       return failureOf(error);
     }
@@ -138,54 +127,6 @@ export class OutboundProxy {
     });
     const upstream = await this.#pod.sockets.connect(hop, connection.signal);
     return this.#established(connection, () => relay(socket, upstream, connection, connection.signal));
-  }
-
-  async #tunnel(
-    socket: Socket,
-    connection: Connection,
-    {
-      plan,
-      source,
-      hop,
-    }: {
-      readonly plan: Extract<Forwarding, { kind: "hbone" }>;
-      readonly source: Workload;
-      readonly hop: SocketAddress;
-    },
-  ): Promise<Established | Refusal> {
-    const trace = createTraceParent();
-    const authority =
-      typeof plan.authority === "string"
-        ? plan.authority
-        : formatSocketAddress({ ip: hop.ip, port: plan.authority.port });
-    connection.describe({
-      dst: hop,
-      hboneAuthority: authority,
-      protocol: "HBONE",
-      isMutualTls: true,
-      service: plan.service,
-      sourceIdentity: source.identity,
-      destination: partyOfWorkload(plan.workload),
-      destinationIdentity: plan.workload.identity,
-      rule: plan.via,
-      traceId: trace.traceId,
-    });
-    const outcome = await this.#pool.connect(peerTarget(source.identity, plan.expected, hop, connection.src.ip), {
-      authority,
-      headers: {
-        baggage: formatBaggage(baggageOf(source)),
-        forwarded: formatForwarded(forwardedOf(connection, plan.service?.hostname)),
-        traceparent: formatTraceParent(trace),
-      },
-      signal: connection.signal,
-    });
-    if (outcome.kind === "open" && outcome.status === 200) {
-      const { buffers } = this.#pod.shared;
-      const way = { socket, tunnel: outcome.tunnel, appSide: "client", buffers } as const;
-      return this.#established(connection, () => relayTunnel(way, connection, connection.signal));
-    }
-    if (outcome.kind === "open") outcome.tunnel.destroy();
-    return refuse(outcome.status === 503 ? "PEER_UNABLE" : "PEER_REFUSED", `http status: ${outcome.status}`);
   }
 
   #established(connection: Connection, copy: () => ReturnType<typeof relay>): Established {

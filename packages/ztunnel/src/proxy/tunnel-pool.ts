@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { DrainWatch } from "@ambientmesh/core";
-import { HbonePool, type TunnelTarget } from "@ambientmesh/hbone";
-import { connectTls, type SpiffeId } from "@ambientmesh/spiffe";
-import { messageOf } from "@ambientmesh/core";
+import type { Duplex } from "node:stream";
+import { messageOf, type DrainWatch } from "@ambientmesh/core";
+import { HbonePool, type SecureLimits, type SecureOutcome, type TunnelTarget } from "@ambientmesh/hbone";
+import { connectTls, type SpiffeId, type Svid } from "@ambientmesh/spiffe";
 import { formatSocketAddress, type SocketAddress } from "../net/address.ts";
 import { NO_IDENTITY } from "./failures.ts";
 import type { PodSockets } from "./pod-sockets.ts";
@@ -26,27 +26,14 @@ export function peerTarget(
 
 /** The outgoing tunnels of one pod. */
 export function createTunnelPool(shared: SharedDeps, sockets: PodSockets, drain: DrainWatch): HbonePool<PeerTarget> {
-  const { config, certificates, tlsPolicy, revocation, clock, buffers } = shared;
+  const { config, clock, buffers } = shared;
   return new HbonePool<PeerTarget>(
     {
       clock,
       buffers,
       drain,
       dial: ({ peer }, signal) => sockets.connect(peer, signal),
-      secure: async (raw, { source, expected }, limits) => {
-        try {
-          const svid = await certificates.get(source, { signal: limits.signal });
-          return await connectTls(raw, svid, {
-            ...limits,
-            expectedIds: expected,
-            policy: tlsPolicy,
-            revocation,
-            clock,
-          });
-        } catch (error) {
-          return { kind: "refused", reason: NO_IDENTITY, message: messageOf(error) };
-        }
-      },
+      secure: (raw, target, limits) => secureTunnel(shared, raw, target, limits),
     },
     {
       ...tunnelLimits(config),
@@ -55,6 +42,23 @@ export function createTunnelPool(shared: SharedDeps, sockets: PodSockets, drain:
       dialTimeoutMs: CONNECT_TIMEOUT_MS,
     },
   );
+}
+
+/** The TLS handshake of a tunnel: with a certificate of the source, and a peer that is one of those expected. */
+export async function secureTunnel(
+  shared: Pick<SharedDeps, "certificates" | "tlsPolicy" | "revocation" | "clock">,
+  raw: Duplex,
+  { source, expected }: Pick<PeerTarget, "source" | "expected">,
+  limits: SecureLimits,
+): Promise<SecureOutcome> {
+  const { certificates, tlsPolicy: policy, revocation, clock } = shared;
+  let svid: Svid;
+  try {
+    svid = await certificates.get(source, { signal: limits.signal });
+  } catch (error) {
+    return { kind: "refused", reason: NO_IDENTITY, message: messageOf(error) };
+  }
+  return connectTls(raw, svid, { ...limits, expectedIds: expected, policy, revocation, clock });
 }
 
 const FIRST_WINDOW = 256 * 1024;

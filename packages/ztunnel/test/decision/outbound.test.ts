@@ -390,7 +390,7 @@ describe("other networks", () => {
         gateway,
         workload("waypoint", ["10.0.0.10"], { network: "far", networkGateway: gatewayAt("10.0.0.20") }),
       ],
-      `double 10.0.0.20:15008 (gateway) web.default.svc.cluster.local:80 [${id("gateway")}] [${id("web")}]`,
+      `double 10.0.0.20:15008 (gateway) web.default.svc.cluster.local:80 [${id("gateway")}] [${id("waypoint")}]`,
     ],
     [
       "failover when the local endpoint is sick",

@@ -5,6 +5,7 @@ import { canUseNetns } from "@ambientmesh/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { gatewayAt, gatewayNamed, partOf } from "../fixtures.ts";
 import { hostnameOf, idOf, readAll, readSome, startMesh, type Mesh, type Node } from "../testbed/mesh.ts";
+import { startGateway } from "../testbed/gateway.ts";
 import { startWaypoint, type Waypoint } from "../testbed/waypoint.ts";
 
 const TEXT = "hello world";
@@ -315,20 +316,71 @@ describe.runIf(canUseNetns(process.env))("traffic", () => {
     });
   });
 
-  it("to a network gateway is refused with the reason that it is not in this version", async () => {
-    mesh.publishService("remote", "10.99.0.6", { subjectAltNames: [idOf("far")] });
-    mesh.control.publishWorkload({
-      uid: "remote//Pod/default/remote",
-      name: "remote",
-      namespace: "default",
-      network: "elsewhere",
-      tunnelProtocol: 1,
-      services: partOf("remote"),
-      networkGateway: gatewayAt(address("far")),
+  describe("to another network", () => {
+    const behind = (gateway: Parameters<Mesh["publishPod"]>[1]): void =>
+      mesh.control.publishWorkload({
+        uid: "remote//Pod/default/remote",
+        name: "remote",
+        namespace: "default",
+        network: "elsewhere",
+        tunnelProtocol: 1,
+        services: partOf("remote"),
+        ...gateway,
+      });
+
+    it.each([
+      ["by address", "address"],
+      ["by name", "hostname"],
+    ] as const)("goes through its gateway %s, which sees no byte of it", async (_name, kind) => {
+      await using gateway = await startGateway(mesh, { podName: "plain-waypoint", port: 15_009, behind: "far" });
+      mesh.publishService("remote", "10.99.0.6", { subjectAltNames: [idOf("far")] });
+      mesh.publishService("eastwest", "10.99.0.16", { ports: [{ servicePort: 15_008, targetPort: 15_009 }] });
+      const services = {
+        [`default/${hostnameOf("eastwest")}`]: { ports: [{ servicePort: 15_008, targetPort: 15_009 }] },
+      };
+      mesh.publishPod("plain-waypoint", { services });
+      const byAddress = gatewayAt(address("plain-waypoint"), 15_009);
+      behind({ networkGateway: kind === "address" ? byAddress : gatewayNamed(hostnameOf("eastwest")) });
+      await mesh.settle();
+      expect(await mesh.request("client", "10.99.0.6", 80)).toBe(TWICE);
+      const authority = `${hostnameOf("remote")}:80`;
+      expect(gateway.requests).toMatchObject([
+        { authority, peer: idOf("client"), headers: { baggage: expect.any(String) } },
+      ]);
+      expect(gateway.requests[0]?.headers).not.toHaveProperty("x-forwarded-network");
+      expect(gateway.seen().includes(TEXT)).toBe(false);
+      const { outbound, inbound } = await lines(n1, n2);
+      expect(outbound).toMatchObject({
+        "dst.addr": `${address("plain-waypoint")}:15009`,
+        "dst.hbone_addr": authority,
+        "dst.service": hostnameOf("remote"),
+        "dst.identity": idOf("far"),
+        bytes_sent: 11,
+        bytes_recv: 22,
+        reason: "OK",
+      });
+      expect(inbound).toMatchObject({
+        "src.identity": idOf("client"),
+        "dst.hbone_addr": authority,
+        "dst.workload": "far",
+      });
+      expect(
+        await n1.metric("istio_tcp_connections_opened_total", {
+          destination_principal: idOf("far"),
+          reporter: "source",
+        }),
+      ).toBeGreaterThan(0);
     });
-    await mesh.settle();
-    expect(await mesh.request("client", "10.99.0.6", 80)).toBe("");
-    await expect.poll(() => n1.access().at(-1)).toMatchObject({ reason: "GATEWAY_UNSUPPORTED" });
+
+    it("does not take anybody else behind the gateway for the service", async () => {
+      await using _gateway = await startGateway(mesh, { podName: "plain-waypoint", port: 15_009, behind: "server" });
+      mesh.publishService("remote", "10.99.0.6", { subjectAltNames: [idOf("far")] });
+      behind({ networkGateway: gatewayAt(address("plain-waypoint"), 15_009) });
+      await mesh.settle();
+      expect(await mesh.request("client", "10.99.0.6", 80)).toBe("");
+      await expect.poll(() => n1.access().at(-1)).toMatchObject({ reason: "TLS_FAILED" });
+      expect(seenByServer).toEqual([]);
+    });
   });
 
   it("of an open connection shows in config_dump with its story", async () => {
