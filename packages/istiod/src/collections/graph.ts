@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { SourceCollection, type Collection } from "./collection.ts";
 import { DerivedCollection, type Derivation, type OnFailure, type Settling } from "./derived-collection.ts";
+import { GroupCollection, type Grouping } from "./group-collection.ts";
 import { UnionCollection } from "./union-collection.ts";
 
 interface Publishing {
@@ -47,6 +48,10 @@ export class CollectionGraph {
 
   union<T>(name: string, parts: readonly Collection<T>[]): Collection<T> {
     return this.#add(new UnionCollection(name, parts));
+  }
+
+  group<T>(grouping: Grouping<T>): Collection<readonly T[]> {
+    return this.#add(new GroupCollection(grouping));
   }
 
   /** Number of objects by collection, for metrics and debugging. */

@@ -22,7 +22,7 @@ export function serviceResource(service: Service): ResourceInput {
   return {
     name: serviceResourceName(namespace, hostname),
     value: toBinary(AddressSchema, create(AddressSchema, { type: { case: "service", value: service } })),
-    aliases: addresses.map(({ network, address }) => addressAlias(network, addressText(address))),
+    aliases: addresses.map(({ network, address, length }) => addressAlias(network, addressText(address), length)),
     keys: [],
   };
 }

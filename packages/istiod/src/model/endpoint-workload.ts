@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 import { create } from "@bufbuild/protobuf";
 import { KEYS } from "@ambientmesh/api";
-import { objectKey } from "@ambientmesh/kube";
 import type { Endpoint, EndpointSlice } from "@ambientmesh/api/kubernetes";
 import { NetworkMode, WorkloadSchema, WorkloadStatus, type Workload } from "@ambientmesh/api/workload";
 import { allAddressBytes } from "./ip-address.ts";
-import { endpointUid } from "./names.ts";
+import { endpointUid, serviceHostname, serviceResourceName } from "./names.ts";
 import { trustDomainOnWire, type MeshFacts } from "./pod-workload.ts";
 import type { ServiceView } from "./service-view.ts";
 import { endpointServices } from "./workload-ports.ts";
 
-/** Key of the Service a slice belongs to; undefined for slices that belong to none or hold host names. */
-export function serviceKeyOfSlice({ metadata, addressType }: EndpointSlice): string | undefined {
-  const name = metadata.labels?.[KEYS.SERVICE_NAME];
+/** Resource name of the Service a slice belongs to; undefined for slices that belong to none or hold host names. */
+export function serviceOfSlice({ metadata, addressType }: EndpointSlice, domain: string): string | undefined {
+  const { namespace = "", labels } = metadata;
+  const name = labels?.[KEYS.SERVICE_NAME];
   if (name === undefined || name === "" || addressType === "FQDN") return undefined;
-  return objectKey({ namespace: metadata.namespace, name });
+  return serviceResourceName(namespace, serviceHostname(name, namespace, domain));
 }
 
 /**

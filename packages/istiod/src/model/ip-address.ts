@@ -39,3 +39,26 @@ export function addressText(bytes: Uint8Array): string {
   );
   return new URL(`http://[${groups.join(":")}]`).hostname.slice(1, -1);
 }
+
+/** A single address, or a range with the bits behind its length cleared. */
+export interface AddressRange {
+  readonly bytes: Uint8Array;
+  /** Absent for a single address. */
+  readonly length?: number;
+}
+
+/**
+ * Reads "1.2.3.4" or "1.2.3.0/24"; a range of full length is a single address.
+ * @returns undefined if the text is neither.
+ */
+export function addressRange(text: string): AddressRange | undefined {
+  const [address = "", suffix, ...more] = text.split("/");
+  const bytes = addressBytes(address);
+  if (!bytes || more.length > 0) return undefined;
+  if (suffix === undefined) return { bytes };
+  const length = /^\d{1,3}$/.test(suffix) ? Number(suffix) : Number.NaN;
+  const bits = bytes.length * 8;
+  if (!(length <= bits)) return undefined;
+  if (length === bits) return { bytes };
+  return { bytes: bytes.map((byte, at) => byte & (0xff00 >> Math.min(Math.max(length - 8 * at, 0), 8))), length };
+}

@@ -21,6 +21,11 @@ export function trafficDistributionOf(annotations: Readonly<Record<string, strin
   return annotations?.[KEYS.TRAFFIC_DISTRIBUTION];
 }
 
+/** Near endpoints first, as far as a traffic distribution asks for it. */
+export function preferenceOf(distribution: string): readonly Scope[] | undefined {
+  return PREFERENCES.get(distribution.toLowerCase());
+}
+
 /**
  * How clients pick an endpoint of a Kubernetes Service. What is local by `internalTrafficPolicy` stays local; otherwise
  * the field, the service's annotation and the namespace's annotation count in this order.
@@ -31,7 +36,7 @@ export function loadBalancingOf(
 ): LoadBalancing | undefined {
   const distribution =
     spec.trafficDistribution ?? trafficDistributionOf(metadata.annotations) ?? namespaceDistribution ?? "";
-  const preference = PREFERENCES.get(distribution.toLowerCase());
+  const preference = preferenceOf(distribution);
   const healthPolicy = spec.publishNotReadyAddresses === true ? HealthPolicy.ALLOW_ALL : HealthPolicy.ONLY_HEALTHY;
   if (spec.internalTrafficPolicy === "Local") {
     return create(LoadBalancingSchema, { mode: Mode.STRICT, routingPreference: [Scope.NODE], healthPolicy });

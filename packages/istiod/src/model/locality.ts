@@ -18,3 +18,10 @@ export function localityOf({ metadata: { labels = {} } }: Node): NodeLocality | 
   };
   return locality.region || locality.zone || locality.subzone ? locality : undefined;
 }
+
+/** The locality that an entry writes as "region/zone/subzone". */
+export function localityOfText(text: string | undefined): NodeLocality | undefined {
+  if (text === undefined || text === "") return undefined;
+  const [region = "", zone = "", subzone = ""] = text.split("/");
+  return { region, zone, subzone };
+}

@@ -9,6 +9,8 @@ import type { MeshFacts } from "./pod-workload.ts";
 import { derivePolicies } from "./policy-collections.ts";
 import type { PolicyOutcome } from "./policy-outcome.ts";
 import { deriveServices } from "./service-collections.ts";
+import type { WaypointBinding } from "./waypoint-binding.ts";
+import { deriveWaypoints } from "./waypoint-collections.ts";
 import { deriveWorkloads } from "./workload-collections.ts";
 
 /** What is the same for all objects. */
@@ -33,6 +35,12 @@ export interface MeshModel {
   readonly authorizations: Collection<ResourceInput>;
   /** What becomes of each AuthorizationPolicy, by key. */
   readonly policies: Collection<PolicyOutcome>;
+  /** What comes of wishes for a waypoint, by key of the object; absent where none is wished for. */
+  readonly bindings: {
+    readonly services: Collection<WaypointBinding>;
+    readonly serviceEntries: Collection<WaypointBinding>;
+    readonly workloadEntries: Collection<WaypointBinding>;
+  };
 }
 
 export function createMeshModel(options: MeshModelOptions, onFailure: OnFailure): MeshModel {
@@ -41,17 +49,31 @@ export function createMeshModel(options: MeshModelOptions, onFailure: OnFailure)
   const graph = new CollectionGraph(onFailure);
   const sources = createMeshSources(graph);
   const places = derivePlaces(graph, sources, systemNamespace);
-  const services = deriveServices(graph, { sources, places, domain });
+  const waypoints = deriveWaypoints(graph, sources, places);
+  const services = deriveServices(graph, { sources, places, waypoints, domain });
   const policies = derivePolicies(graph, sources, {
     rootNamespace: options.rootNamespace,
     allowDryRun: options.isDryRunSent,
   });
-  const workloads = deriveWorkloads(graph, { sources, places, services, policies: policies.attachment, mesh });
+  const workloads = deriveWorkloads(graph, {
+    sources,
+    places,
+    services,
+    policies: policies.attachment,
+    waypoints,
+    mesh,
+    domain,
+  });
   return {
     graph,
     sources,
-    addresses: graph.union("addresses", [workloads, services.resources]),
+    addresses: graph.union("addresses", [workloads.resources, services.resources]),
     authorizations: policies.resources,
     policies: policies.outcomes,
+    bindings: {
+      services: services.bindings,
+      serviceEntries: services.entryBindings,
+      workloadEntries: workloads.bindings,
+    },
   };
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { AuthorizationPolicy, PeerAuthentication } from "@ambientmesh/api/istio";
-import type { EndpointSlice, Namespace, Node, Pod, Service } from "@ambientmesh/api/kubernetes";
+import type { AuthorizationPolicy, PeerAuthentication, ServiceEntry, WorkloadEntry } from "@ambientmesh/api/istio";
+import type { EndpointSlice, Gateway, GatewayClass, Namespace, Node, Pod, Service } from "@ambientmesh/api/kubernetes";
 import type { SourceCollection } from "../collections/collection.ts";
 import type { CollectionGraph } from "../collections/graph.ts";
 
@@ -13,6 +13,10 @@ export interface MeshSources {
   readonly endpointSlices: SourceCollection<EndpointSlice>;
   readonly authorizationPolicies: SourceCollection<AuthorizationPolicy>;
   readonly peerAuthentications: SourceCollection<PeerAuthentication>;
+  readonly serviceEntries: SourceCollection<ServiceEntry>;
+  readonly workloadEntries: SourceCollection<WorkloadEntry>;
+  readonly gateways: SourceCollection<Gateway>;
+  readonly gatewayClasses: SourceCollection<GatewayClass>;
   /** One item that is always there, for what exists once in a mesh. */
   readonly mesh: SourceCollection<string>;
 }
@@ -29,5 +33,9 @@ export function createMeshSources(graph: CollectionGraph): MeshSources {
     endpointSlices: graph.source("endpointslices"),
     authorizationPolicies: graph.source("authorizationpolicies"),
     peerAuthentications: graph.source("peerauthentications"),
+    serviceEntries: graph.source("serviceentries"),
+    workloadEntries: graph.source("workloadentries"),
+    gateways: graph.source("gateways"),
+    gatewayClasses: graph.source("gatewayclasses"),
   };
 }

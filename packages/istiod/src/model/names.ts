@@ -6,6 +6,14 @@ export function serviceHostname(name: string, namespace: string, domain: string)
   return `${name}.${namespace}.svc.${domain}`;
 }
 
+/** The reverse of {@link serviceHostname}; undefined for other host names. */
+export function namespaceOfHostname(hostname: string, domain: string): string | undefined {
+  const suffix = `.svc.${domain}`;
+  if (!hostname.endsWith(suffix)) return undefined;
+  const [name, namespace, more] = hostname.slice(0, -suffix.length).split(".");
+  return name === "" || namespace === "" || more !== undefined ? undefined : namespace;
+}
+
 /** Resource name of a service (Istio 1.31 workload API): "namespace/hostname". */
 export function serviceResourceName(namespace: string, hostname: string): string {
   return `${namespace}/${hostname}`;
@@ -21,9 +29,19 @@ export function endpointUid(cluster: string, { namespace = "", name }: ObjectRef
   return `${cluster}/discovery.k8s.io/EndpointSlice/${namespace}/${name}/${address}`;
 }
 
-/** Second name of whatever has an address: "network/address", with an empty network "/address". */
-export function addressAlias(network: string, address: string): string {
-  return `${network}/${address}`;
+/** Resource name of a WorkloadEntry's workload. */
+export function workloadEntryUid(cluster: string, { namespace = "", name }: ObjectRef): string {
+  return `${cluster}/networking.istio.io/WorkloadEntry/${namespace}/${name}`;
+}
+
+/** Resource name of an inline endpoint of a ServiceEntry, or of the host where it has none. */
+export function serviceEntryUid(cluster: string, { namespace = "", name }: ObjectRef, address: string): string {
+  return `${cluster}/networking.istio.io/ServiceEntry/${namespace}/${name}/${address}`;
+}
+
+/** Second name of whatever has an address: "network/address", with an empty network "/address"; of a range with its length. */
+export function addressAlias(network: string, address: string, length?: number): string {
+  return length === undefined ? `${network}/${address}` : `${network}/${address}/${length}`;
 }
 
 /** Group key of everything on a node: a node proxy gets it without asking. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { create } from "@bufbuild/protobuf";
 import { DEFAULTS, KEYS } from "@ambientmesh/api";
-import type { Pod } from "@ambientmesh/api/kubernetes";
+import type { ObjectMeta, Pod } from "@ambientmesh/api/kubernetes";
 import {
   NetworkMode,
   TunnelProtocol,
@@ -31,6 +31,7 @@ export interface PodSurroundings {
   readonly services: readonly ServiceView[];
   /** Names of policies that are attached to it, in the order in which they go out. */
   readonly policies: readonly string[];
+  readonly waypoint: Pick<Workload, "waypoint" | "applicationTunnel">;
 }
 
 /** The addresses of a pod that may get traffic: it has not ended, and it has any. */
@@ -54,7 +55,7 @@ export function podWorkload(pod: Pod, mesh: MeshFacts, around: PodSurroundings):
     namespace: metadata.namespace ?? "",
     addresses,
     network: around.network,
-    ...tunnelOf(pod),
+    ...tunnelOf(metadata),
     trustDomain: trustDomainOnWire(mesh.trustDomain),
     serviceAccount: spec.serviceAccountName ?? "",
     node: spec.nodeName ?? "",
@@ -67,6 +68,7 @@ export function podWorkload(pod: Pod, mesh: MeshFacts, around: PodSurroundings):
     status: isHealthy(pod) ? WorkloadStatus.HEALTHY : WorkloadStatus.UNHEALTHY,
     clusterId: mesh.clusterId,
     ...(around.locality && { locality: around.locality }),
+    ...around.waypoint,
     networkMode: spec.hostNetwork === true ? NetworkMode.HOST_NETWORK : NetworkMode.STANDARD,
   });
 }
@@ -76,7 +78,11 @@ export function trustDomainOnWire(trustDomain: string): string {
   return trustDomain === DEFAULTS.TRUST_DOMAIN ? "" : trustDomain;
 }
 
-function tunnelOf({ metadata: { labels, annotations } }: Pod): Pick<Workload, "tunnelProtocol" | "nativeTunnel"> {
+/** Whether something takes HBONE: it says so itself, or the node agent redirects its traffic. */
+export function tunnelOf({
+  labels,
+  annotations,
+}: Pick<ObjectMeta, "labels" | "annotations">): Pick<Workload, "tunnelProtocol" | "nativeTunnel"> {
   const nativeTunnel = labels?.[KEYS.TUNNEL] === "http";
   // Only the node agent writes this annotation, after redirection works: enrolment is a fact here, not a wish.
   const isRedirected = annotations?.[KEYS.REDIRECTION] === "enabled";

@@ -9,6 +9,8 @@ export interface ServicePortView {
   readonly servicePort: number;
   /** A number, or the name of a container port. */
   readonly target: number | string;
+  /** A container port named like this one comes before the target (ports of a ServiceEntry). */
+  readonly isNamePreferred?: boolean;
 }
 
 /** What workloads have to know of a service: whether it selects them, and which of their ports it means. */
@@ -19,6 +21,8 @@ export interface ServiceView {
   /** Empty: the service selects nothing, its endpoints are listed in EndpointSlices. */
   readonly selector: Readonly<Record<string, string>>;
   readonly ports: readonly ServicePortView[];
+  /** Key of the ServiceEntry it is from. */
+  readonly entryKey?: string;
 }
 
 /** @returns undefined for an ExternalName service. */

@@ -23,6 +23,7 @@ export interface ServiceSurroundings {
   readonly network: string;
   /** The traffic distribution that the namespace asks for. */
   readonly namespaceDistribution: string | undefined;
+  readonly waypoint: Pick<Service, "waypoint" | "weightedWaypoints" | "ingressUseWaypoint">;
 }
 
 /**
@@ -42,6 +43,7 @@ export function serviceOf(object: KubernetesService, surroundings: ServiceSurrou
     ports: (spec.ports ?? []).map(servicePort),
     ipFamilies: ipFamiliesOf(spec.ipFamilies),
     canonical: true,
+    ...surroundings.waypoint,
     ...(loadBalancing && { loadBalancing }),
   });
 }

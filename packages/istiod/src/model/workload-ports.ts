@@ -9,7 +9,21 @@ import type { ServicePortView, ServiceView } from "./service-view.ts";
  * A port whose name the pod doesn't know is left out.
  */
 export function podServices(pod: Pod, services: Iterable<ServiceView>): Record<string, PortList> {
-  return servicesOf(services, ({ target }) => (typeof target === "number" ? target : containerPort(pod, target)));
+  return servicesOf(services, ({ name, target, isNamePreferred }) => {
+    const named = isNamePreferred === true ? containerPort(pod, name) : undefined;
+    return named ?? (typeof target === "number" ? target : containerPort(pod, target));
+  });
+}
+
+/** The same for a workload that lists its ports by the names of the services' ports. */
+export function entryServices(
+  ports: Readonly<Record<string, number>>,
+  services: Iterable<ServiceView>,
+): Record<string, PortList> {
+  return servicesOf(services, ({ name, target }) => {
+    if (Object.hasOwn(ports, name)) return ports[name];
+    return typeof target === "number" ? target : undefined;
+  });
 }
 
 /** The same for an endpoint of a slice, whose ports are named like the service's and numbered like the target's. */

@@ -11,7 +11,7 @@ import {
 } from "@ambientmesh/kube";
 import type { SourceCollection } from "../collections/collection.ts";
 import type { MeshSources } from "../model/mesh-sources.ts";
-import { ISTIO_RESOURCES } from "./istio-resources.ts";
+import { GATEWAY_RESOURCES, ISTIO_RESOURCES } from "./istio-resources.ts";
 import { slimEndpointSlice, slimNamespace, slimmestPod } from "./slim-objects.ts";
 
 export interface KubernetesSourcesDeps {
@@ -42,6 +42,10 @@ export function createKubernetesSources(deps: KubernetesSourcesDeps): Service {
   fill(sources.endpointSlices, { resource: RESOURCES.EndpointSlice, strip: slimEndpointSlice });
   fill(sources.authorizationPolicies, { resource: ISTIO_RESOURCES.AuthorizationPolicy });
   fill(sources.peerAuthentications, { resource: ISTIO_RESOURCES.PeerAuthentication });
+  fill(sources.serviceEntries, { resource: ISTIO_RESOURCES.ServiceEntry });
+  fill(sources.workloadEntries, { resource: ISTIO_RESOURCES.WorkloadEntry });
+  fill(sources.gateways, { resource: GATEWAY_RESOURCES.Gateway });
+  fill(sources.gatewayClasses, { resource: GATEWAY_RESOURCES.GatewayClass });
   return informers;
 }
 

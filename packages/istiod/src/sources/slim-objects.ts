@@ -4,7 +4,11 @@ import type { Endpoint, EndpointSlice, Namespace, ObjectMeta, Pod } from "@ambie
 import { slimPod } from "@ambientmesh/kube";
 
 /** Annotations that the model reads; those of users may be of any size and number. */
-const READ_ANNOTATIONS: ReadonlySet<string> = new Set([KEYS.REDIRECTION, KEYS.TRAFFIC_DISTRIBUTION]);
+const READ_ANNOTATIONS: ReadonlySet<string> = new Set([
+  KEYS.REDIRECTION,
+  KEYS.TRAFFIC_DISTRIBUTION,
+  KEYS.USE_WAYPOINT_CANARY_WEIGHT,
+]);
 
 /** A pod reduced to what its workload is made of. */
 export function slimmestPod(pod: Pod): Pod {

@@ -13,13 +13,24 @@ const some = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.opti
 const mode = fc.constantFrom("UNSET", "STRICT", "PERMISSIVE", "DISABLE", "WRONG");
 const address = fc.constantFrom("10.0.0.1", "10.0.0.2", "fd00::1", "nonsense");
 const selector = some(fc.record({ matchLabels: labels }));
+const waypointLabels = fc.dictionary(
+  fc.constantFrom("app", "istio.io/use-waypoint", "istio.io/use-waypoint-namespace", "istio.io/use-waypoint-canary"),
+  fc.constantFrom("a", "b", "bank", "none"),
+  { maxKeys: 3 },
+);
+const ageless = fc.constantFrom("2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z");
+const workload = fc.record({
+  address: fc.oneof(address, fc.constantFrom("db.example.com", "unix:///a")),
+  labels: some(waypointLabels),
+  ports: some(fc.constant({ http: 9000 })),
+});
 const target = fc.constantFrom<number | string>(8080, "http", "gone");
 
 const objects: Readonly<Record<string, fc.Arbitrary<object>>> = {
   Namespace: fc.record({
     metadata: fc.record({
       name: namespace,
-      labels: some(fc.constantFrom({}, { "topology.istio.io/network": "net1" })),
+      labels: some(fc.oneof(fc.constant({ "topology.istio.io/network": "net1" }), waypointLabels)),
       annotations: some(fc.constantFrom({}, { "networking.istio.io/traffic-distribution": "PreferClose" })),
     }),
   }),
@@ -35,7 +46,7 @@ const objects: Readonly<Record<string, fc.Arbitrary<object>>> = {
     status: some(fc.record({ podIP: some(address), phase: fc.constantFrom("Pending", "Running", "Failed") })),
   }),
   Service: fc.record({
-    metadata: fc.record({ namespace, name }),
+    metadata: fc.record({ namespace, name, labels: some(waypointLabels) }),
     spec: fc.record({
       selector: some(labels),
       clusterIP: address,
@@ -58,6 +69,43 @@ const objects: Readonly<Record<string, fc.Arbitrary<object>>> = {
       }),
       { maxLength: 3 },
     ),
+  }),
+  ServiceEntry: fc.record({
+    metadata: fc.record({ namespace, name, labels: some(waypointLabels), creationTimestamp: ageless }),
+    spec: fc.record({
+      hosts: fc.array(fc.constantFrom("x.com", "*.y.com", "a.shop.svc.cluster.local"), { minLength: 1, maxLength: 2 }),
+      addresses: some(fc.constantFrom(["10.9.0.0/16"], ["10.9.0.1", "nonsense"])),
+      ports: fc.constant([{ name: "http", number: 80 }]),
+      resolution: some(fc.constantFrom("NONE", "STATIC", "DNS", "DYNAMIC_DNS")),
+      endpoints: some(fc.array(workload, { maxLength: 2 })),
+      workloadSelector: some(fc.record({ labels })),
+    }),
+    status: some(fc.constant({ addresses: [{ value: "240.240.0.1", host: "x.com" }] })),
+  }),
+  WorkloadEntry: fc.record({
+    metadata: fc.record({ namespace, name, labels: some(waypointLabels) }),
+    spec: some(workload),
+  }),
+  Gateway: fc.record({
+    metadata: fc.record({
+      namespace,
+      name,
+      labels: some(fc.constantFrom({ "istio.io/waypoint-for": "all" }, { "istio.io/waypoint-for": "none" })),
+    }),
+    spec: fc.record({
+      gatewayClassName: fc.constant("istio-waypoint"),
+      listeners: some(
+        fc.constantFrom("All", "Same", "Selector").map((from) => [
+          {
+            name: "mesh",
+            port: 15_008,
+            protocol: "HBONE",
+            allowedRoutes: { namespaces: { from, selector: { matchLabels: { app: "a" } } } },
+          },
+        ]),
+      ),
+    }),
+    status: some(fc.constantFrom({}, { addresses: [{ type: "Hostname", value: "w.example.com" }] })),
   }),
   AuthorizationPolicy: fc.record({
     metadata: fc.record({ namespace, name }),
@@ -120,6 +168,10 @@ it("gives, after any sequence of changes, what translating the last state gives"
       expect(addressesOf(incremental)).toEqual(addressesOf(anew));
       expect(authorizationsOf(incremental)).toEqual(authorizationsOf(anew));
       expect(Object.fromEntries(incremental.policies.entries())).toEqual(Object.fromEntries(anew.policies.entries()));
+      for (const kind of ["services", "serviceEntries", "workloadEntries"] as const) {
+        const bindings = (model: MeshModel): object => Object.fromEntries(model.bindings[kind].entries());
+        expect(bindings(incremental)).toEqual(bindings(anew));
+      }
     }),
     { numRuns: 100 },
   );

@@ -18,6 +18,10 @@ const SOURCES: Readonly<Record<string, keyof MeshSources>> = {
   EndpointSlice: "endpointSlices",
   AuthorizationPolicy: "authorizationPolicies",
   PeerAuthentication: "peerAuthentications",
+  ServiceEntry: "serviceEntries",
+  WorkloadEntry: "workloadEntries",
+  Gateway: "gateways",
+  GatewayClass: "gatewayClasses",
 };
 
 export const OPTIONS: MeshModelOptions = {
@@ -76,10 +80,20 @@ export function translate(yaml: string, options: Partial<MeshModelOptions> = {})
 
 const textOf = (base64: string): string => addressText(Buffer.from(base64, "base64"));
 
+interface NetworkAddressJson {
+  readonly network?: string;
+  readonly address: string;
+  readonly length?: number;
+}
+
+function networkAddressText({ network = "", address, length }: NetworkAddressJson): string {
+  return `${network}/${textOf(address)}${length === undefined ? "" : `/${length}`}`;
+}
+
 function readable(json: JsonValue): JsonValue {
-  const { addresses, ...rest } = json as { addresses?: (string | { network?: string; address: string })[] };
+  const { addresses, ...rest } = json as { addresses?: (string | NetworkAddressJson)[] };
   const texts = addresses?.map((address) =>
-    typeof address === "string" ? textOf(address) : `${address.network ?? ""}/${textOf(address.address)}`,
+    typeof address === "string" ? textOf(address) : networkAddressText(address),
   );
   return { ...rest, ...(texts && { addresses: texts }) };
 }
