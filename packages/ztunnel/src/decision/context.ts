@@ -14,6 +14,8 @@ export interface DecisionContext {
   readonly network: string;
   /** Ports of this proxy, which nobody may be sent to. */
   readonly illegalPorts: ReadonlySet<number>;
+  /** Proxies that take PROXY protocol are reached on loopback. */
+  readonly isLocalhostAppTunnel: boolean;
   /** In [0, 1); draws endpoints and weighted waypoints. */
   readonly random: () => number;
 }

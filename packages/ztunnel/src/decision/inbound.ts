@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { parseAuthority, type Authority, type Ip, type SocketAddress } from "../net/address.ts";
+import { familyOf, parseAuthority, type Authority, type Ip, type SocketAddress } from "../net/address.ts";
 import { refuse, type Reason, type Refusal } from "../reasons.ts";
-import type { Service, ServiceEntry, Workload } from "../state/model.ts";
+import type { NetworkAddress, Service, ServiceEntry, Workload } from "../state/model.ts";
 import type { DecisionContext } from "./context.ts";
 import { isGateway } from "./gateway.ts";
 
@@ -15,12 +15,22 @@ export interface InboundRequest {
   readonly authority: string;
 }
 
+export interface ToProxy {
+  /** On loopback, or undefined: at the target, from the client's address. */
+  readonly loopback: SocketAddress | undefined;
+  /** Where the client wanted to go. */
+  readonly destination: SocketAddress;
+  readonly hostname: string | undefined;
+}
+
 /** What happens to it. */
 export type InboundPlan =
   | {
       readonly kind: "forward";
-      /** Always the address that the tunnel came to: the request supplies the port only. */
+      /** Always the address that the tunnel came to: the request supplies the port only. Policies judge by it. */
       readonly target: SocketAddress;
+      /** How the app is reached, if it is a proxy that wants to be told of the connection (PROXY protocol). */
+      readonly toProxy: ToProxy | undefined;
       /** The service that the authority names by hostname. */
       readonly service: Service | undefined;
     }
@@ -40,10 +50,25 @@ export function planInbound(context: DecisionContext, request: InboundRequest): 
   const tunnel = local.applicationTunnel;
   const port = tunnel?.port ?? resolved.port;
   if (context.illegalPorts.has(port)) return refuse("PORT_ILLEGAL", `illegal port: ${port} belongs to the proxy`);
-  if (tunnel?.protocol === "PROXY") {
-    return refuse("APP_TUNNEL_UNSUPPORTED", `PROXY protocol towards ${local.uid} is not supported by this version`);
-  }
-  return { kind: "forward", target: { ip: podIp, port }, service: resolved.service };
+  const target = { ip: podIp, port };
+  if (tunnel?.protocol !== "PROXY") return { kind: "forward", target, toProxy: undefined, service: resolved.service };
+  const destination = destinationOf(context, authority, resolved.service);
+  if (!destination) return refuse("NO_ADDRESS", `no address for the host of ${request.authority}`);
+  const loopback = context.isLocalhostAppTunnel ? { ip: familyOf(podIp) === 4 ? "127.0.0.1" : "::1", port } : undefined;
+  const hostname = authority.kind === "hostname" ? authority.hostname : undefined;
+  return { kind: "forward", target, toProxy: { loopback, destination, hostname }, service: resolved.service };
+}
+
+/** The authority as an address: for a host one of its service's, of our network and of IPv4 if there is a choice. */
+function destinationOf(
+  { network }: DecisionContext,
+  authority: Authority,
+  service: Service | undefined,
+): SocketAddress | undefined {
+  if (authority.kind === "address") return authority.address;
+  const rank = (vip: NetworkAddress): number => (vip.network === network ? 2 : 0) + (familyOf(vip.ip) === 4 ? 1 : 0);
+  const [best] = (service?.vips ?? []).toSorted((a, b) => rank(b) - rank(a));
+  return best && { ip: best.ip, port: authority.port };
 }
 
 /** Whether traffic to an address may be delivered here: it is ours, or we are the waypoint in front of it. */

@@ -13,7 +13,7 @@ import {
 } from "@ambientmesh/hbone";
 import { acceptTls, spiffeIdParts } from "@ambientmesh/spiffe";
 import type { Duplex } from "node:stream";
-import { inboundService, planInbound, statusOf } from "../decision/inbound.ts";
+import { inboundService, planInbound, statusOf, type InboundPlan } from "../decision/inbound.ts";
 import { canonicalIp, type SocketAddress } from "../net/address.ts";
 import { refuse, type Refusal } from "../reasons.ts";
 import type { Workload } from "../state/model.ts";
@@ -23,6 +23,7 @@ import { failureOf, NO_IDENTITY, NO_WORKLOAD } from "./failures.ts";
 import { clientParty } from "./inbound-peer.ts";
 import { describeWorkload, localWorkload, type PodContext } from "./pod-context.ts";
 import type { PolicyGuard } from "./policy-guard.ts";
+import { encodeProxyHeader } from "./proxy-header.ts";
 import { relayTunnel } from "./relay-tunnel.ts";
 import { tunnelLimits } from "./tunnel-pool.ts";
 
@@ -146,18 +147,18 @@ export class InboundProxy {
       return denied;
     }
     connection.reached("allowed");
-    return this.#forward(request, connection, { local, target: plan.target });
+    return this.#forward(request, connection, { local, plan });
   }
 
   async #forward(
     request: Request,
     connection: Connection,
-    { local, target }: { readonly local: Workload; readonly target: SocketAddress },
+    { local, plan }: { readonly local: Workload; readonly plan: Exclude<InboundPlan, Refusal> },
   ): Promise<Refusal | undefined> {
-    const { sockets, shared } = this.#pod;
+    const { shared } = this.#pod;
     let app: Socket;
     try {
-      app = await sockets.connectToApp(target, request.context.src.ip, connection.signal);
+      app = await this.#connectToApp(request, plan, connection.signal);
     } catch (error) {
       connection.open();
       return failureOf(error);
@@ -174,5 +175,19 @@ export class InboundProxy {
     const way = { socket: app, tunnel, appSide: "server", buffers: shared.buffers } as const;
     connection.finish(await relayTunnel(way, connection, connection.signal));
     return undefined;
+  }
+
+  async #connectToApp(
+    { context: { src }, info }: Request,
+    { target, toProxy }: Exclude<InboundPlan, Refusal>,
+    signal: AbortSignal,
+  ): Promise<Socket> {
+    const { sockets } = this.#pod;
+    const app = toProxy?.loopback
+      ? await sockets.connect(toProxy.loopback, signal)
+      : await sockets.connectToApp(target, src.ip, signal);
+    // Small and the first: it is in the kernel when the call returns, or the socket is broken.
+    if (toProxy) app.write(encodeProxyHeader({ ...toProxy, source: src, identity: info.peer.id }));
+    return app;
   }
 }

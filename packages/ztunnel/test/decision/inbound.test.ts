@@ -10,6 +10,7 @@ const contextOf = (...objects: readonly (Workload | Service)[]): DecisionContext
   state: stateOf(...objects),
   network: "",
   illegalPorts: new Set([15_001, 15_006, 15_008]),
+  isLocalhostAppTunnel: true,
   random: () => 0,
 });
 
@@ -104,13 +105,6 @@ test.each<[string, Workload, (Workload | Service)[], string, string]>([
     "10.0.0.2:80",
   ],
   [
-    "PROXY protocol",
-    workload("waypoint", [POD], { applicationTunnel: { protocol: 1 } }),
-    [],
-    "10.9.0.1:80",
-    "503 PROXY protocol towards Kubernetes//Pod/default/waypoint is not supported by this version",
-  ],
-  [
     "a hostname",
     web,
     [service("web", [], { ports: [{ servicePort: 80, targetPort: 8080 }] })],
@@ -175,5 +169,45 @@ describe("the service counted", () => {
     ["nothing without the port", 81, undefined, undefined],
   ])("is %s", (_name, port, forwardedHost, expected) => {
     expect(inboundService(context, many, { port, forwardedHost })).toBe(expected);
+  });
+});
+
+describe("a proxy that is told of its connections", () => {
+  const proxied = (ip: string): Workload =>
+    workload("waypoint", [ip], { applicationTunnel: { protocol: 1, port: 15_088 } });
+  const vips = service("web", ["fd00:9::1", "10.9.0.1"]);
+  const hostname = "web.default.svc.cluster.local";
+
+  test.each([
+    [
+      "an address",
+      "10.0.0.9:80",
+      { loopback: { ip: "127.0.0.1", port: 15_088 }, destination: { ip: "10.0.0.9", port: 80 }, hostname: undefined },
+    ],
+    [
+      "a host",
+      `${hostname}:80`,
+      { loopback: { ip: "127.0.0.1", port: 15_088 }, destination: { ip: "10.9.0.1", port: 80 }, hostname },
+    ],
+  ])("hears of %s", (_name, authority, toProxy) => {
+    const request = { local: proxied(POD), podIp: POD, method: "CONNECT", authority };
+    expect(planInbound(contextOf(vips), request)).toMatchObject({ target: { ip: POD, port: 15_088 }, toProxy });
+  });
+
+  it("is reached on its own IP version's loopback, or where it is if that is wanted", () => {
+    const request = { local: proxied("fd00::2"), podIp: "fd00::2", method: "CONNECT", authority: "10.0.0.9:80" };
+    const context = contextOf(vips);
+    expect(planInbound(context, request)).toMatchObject({ toProxy: { loopback: { ip: "::1" } } });
+    expect(planInbound({ ...context, isLocalhostAppTunnel: false }, request)).toMatchObject({
+      target: { ip: "fd00::2", port: 15_088 },
+      toProxy: { loopback: undefined },
+    });
+  });
+
+  it("can't hear of a host that has no address", () => {
+    const request = { local: proxied(POD), podIp: POD, method: "CONNECT", authority: `${hostname}:80` };
+    expect(show(planInbound(contextOf(service("web", [])), request))).toBe(
+      `503 no address for the host of ${hostname}:80`,
+    );
   });
 });

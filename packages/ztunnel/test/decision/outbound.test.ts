@@ -19,6 +19,7 @@ function plan(
     state,
     network: "",
     illegalPorts: new Set([15_001, 15_006, 15_008]),
+    isLocalhostAppTunnel: true,
     random: options.random ?? (() => 0),
   };
   const at = destination.lastIndexOf(":");

@@ -16,7 +16,7 @@ describe.runIf(canUseNetns(process.env))("a ztunnel's peers", () => {
   const address = (pod: string): string => mesh.pod(pod).address;
 
   beforeAll(async () => {
-    mesh = await startMesh({ nodes: { n1: ["server", "waypoint", "client"], n2: ["plain-peer"] } });
+    mesh = await startMesh({ nodes: { n1: ["server", "waypoint", "sandwiched", "client"], n2: ["plain-peer"] } });
     node = mesh.node("n1");
     await mesh.echo("server");
     await mesh.echo("server", 9000);
@@ -26,6 +26,7 @@ describe.runIf(canUseNetns(process.env))("a ztunnel's peers", () => {
     mesh.publishService("named", "10.99.0.2", { ports: [{ servicePort: 80, targetPort: 0 }] });
     mesh.publishService("guarded", "10.99.0.3", { waypoint: gatewayAt(address("waypoint")) });
     mesh.publishService("sneaky", "10.99.0.4", { ports: [{ servicePort: 80, targetPort: 15_008 }] });
+    mesh.publishPod("sandwiched", { applicationTunnel: { protocol: 1, port: 15_088 } });
     mesh.publishPod("server", {
       services: { [`default/${hostnameOf("named")}`]: { ports: [{ servicePort: 80, targetPort: 9000 }] } },
     });
@@ -62,6 +63,26 @@ describe.runIf(canUseNetns(process.env))("a ztunnel's peers", () => {
 
   it("are served by a waypoint for what it stands in front of", async () => {
     expect(await peer.connect("waypoint", "10.99.0.3:80")).toMatchObject({ status: 200 });
+  });
+
+  it("are announced to a waypoint that wants it, on its loopback", async () => {
+    const headers: Buffer[] = [];
+    await mesh.serve("sandwiched", 15_088, (socket) => {
+      socket.on("error", () => socket.destroy());
+      socket.once("data", (chunk: Buffer) => {
+        headers.push(chunk);
+        socket.end(`${socket.remoteAddress?.replace("::ffff:", "")}`);
+      });
+    });
+    const outcome = await peer.connect("sandwiched", `${hostnameOf("web")}:80`);
+    const tunnel = outcome.kind === "open" ? outcome.tunnel : undefined;
+    expect(Buffer.concat((await tunnel?.toArray()) as Buffer[]).toString()).toBe("127.0.0.1");
+    const [header = Buffer.alloc(0)] = headers;
+    expect(header.subarray(0, 14).toString("hex")).toBe("0d0a0d0a000d0a515549540a2111");
+    expect(header.subarray(16, 20).join(".")).toBe(address("plain-peer"));
+    expect([header.subarray(20, 24).join("."), header.readUInt16BE(26)]).toEqual(["10.99.0.1", 80]);
+    expect(header.includes(idOf("caller"))).toBe(true);
+    expect(header.includes(hostnameOf("web"))).toBe(true);
   });
 
   it.each([
