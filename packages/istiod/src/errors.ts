@@ -9,7 +9,9 @@ const codes = {
   ISTIOD_ROOTS_REPLACED: "The authority's roots were exchanged for others at once instead of being added first.",
   ISTIOD_SERVING_CERTIFICATE_INVALID:
     "The files of a serving certificate are missing, unreadable or don't fit together.",
+  ISTIOD_TRANSLATE_USAGE: "`translate` was asked for something it can't do, or for files it can't read.",
   ISTIOD_UNDECLARED_READ: "A derivation read a collection that it had not declared: a mistake in istiod.",
+  ISTIOD_YAML_INVALID: "A file given to `translate` is no YAML, or holds something that is no object.",
 } as const;
 
 /** Every code that the control plane raises. */

@@ -11,4 +11,6 @@ export { errors as istiodErrors } from "./errors.ts";
 /** From objects to resources, without a server. */
 export { createMeshModel, type MeshModel, type MeshModelOptions } from "./model/mesh-model.ts";
 export type { MeshSources } from "./model/mesh-sources.ts";
+export { translateObjects, type TranslatedResource, type Translation } from "./translate/translate.ts";
+export type { ObjectStatus, StatusKind } from "./model/model-statuses.ts";
 export type { PolicyOutcome } from "./model/policy-outcome.ts";

@@ -37,6 +37,11 @@ async function serve(config: IstiodConfig): Promise<void> {
 }
 
 async function main(argv: readonly string[]): Promise<void> {
+  if (argv[0] === "translate") {
+    const { runTranslate } = await import("./translate/run-translate.ts");
+    await runTranslate(argv.slice(1));
+    return;
+  }
   const command = parseConfig({ argv, env: process.env, cpus: availableParallelism(), readFile: readIfThere });
   if (command.kind === "help") process.stdout.write(command.text);
   if (command.kind === "version") process.stdout.write(`istiod ${readVersion()} (Node.js ${process.versions.node})\n`);
@@ -44,7 +49,7 @@ async function main(argv: readonly string[]): Promise<void> {
 }
 
 main(process.argv.slice(2)).then(
-  () => process.exit(0),
+  () => process.exit(process.exitCode ?? 0),
   (error: unknown) => {
     // Asked to stop before it was ready: that is no failure.
     if (isMeshError(error, "ABORTED")) process.exit(0);

@@ -6,6 +6,7 @@ import { execReplacement, type Replacement } from "./exec.ts";
 import { logs } from "./logs.ts";
 import { formatStatus, readStatus } from "./status.ts";
 import { listenForStop } from "./stop-signals.ts";
+import { translate, type TranslateFlags } from "./translate.ts";
 import type { UpFlags } from "./up-options.ts";
 import type { UpDeps } from "./up.ts";
 import { requireMesh } from "../local/find-mesh.ts";
@@ -37,11 +38,24 @@ export function createProgram(deps: ProgramDeps): Command {
     .command("version")
     .description("print the version")
     .action(() => deps.terminal.result(`ambientctl ${readVersion()} (Node.js ${process.versions.node})`));
+  addTranslate(program, deps);
   const local = program.command("local").description("a mesh on this machine").enablePositionalOptions();
   addUp(local, deps);
   addInspection(local, deps);
   addExec(local, deps);
   return program;
+}
+
+function addTranslate(program: Command, deps: ProgramDeps): void {
+  program
+    .command("translate")
+    .description("print what istiod would send for YAML files, and the conditions it would write, without a cluster")
+    .requiredOption("-f, --file <path...>", "files, or folders of YAML")
+    .option("--for <client>", "whose resources: ztunnel", "ztunnel")
+    .addOption(new Option("-o, --output <format>", "how to print them").choices(["yaml", "json"]).default("yaml"))
+    .option("--trust-domain <domain>", "of the mesh (default: cluster.local)")
+    .option("--root-namespace <namespace>", "where mesh-wide policies live (default: istio-system)")
+    .action(async (flags: TranslateFlags) => deps.onExit(await translate(flags, deps.resolve)));
 }
 
 function addUp(local: Command, deps: ProgramDeps): void {

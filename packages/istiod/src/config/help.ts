@@ -5,6 +5,7 @@ const HEADER = `istiod, the control plane of an ambient mesh
 
 Usage:
   istiod discovery [flags]   serves workloads, services, policies and certificates
+  istiod translate -f FILE   prints what would be sent for YAML files, without a cluster (translate --help)
   istiod version
   istiod help
 
