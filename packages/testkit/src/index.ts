@@ -20,3 +20,9 @@ export {
   type TestNode,
   type TestPod,
 } from "./netns/index.ts";
+
+/** Changed inputs for everything that reads foreign bytes; `npm run fuzz` runs the targets. */
+export { mutate, type Material } from "./fuzz/mutate.ts";
+export { randomFrom, seedOf, type Random } from "./fuzz/random.ts";
+export { sizeOf } from "./fuzz/size-of.ts";
+export type { FuzzOutcome, FuzzTarget, FuzzTargets } from "./fuzz/target.ts";

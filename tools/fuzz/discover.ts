@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { FuzzTarget, FuzzTargets } from "@ambientmesh/testkit";
+
+const PACKAGES = join(import.meta.dirname, "..", "..", "packages");
+
+/** A target with its place. */
+export interface FoundTarget {
+  /** "hbone/frames". */
+  readonly id: string;
+  readonly target: FuzzTarget;
+}
+
+/** Every target of every package, or of one. */
+export async function findTargets(onlyPackage?: string): Promise<FoundTarget[]> {
+  const found: FoundTarget[] = [];
+  for (const name of onlyPackage === undefined ? readdirSync(PACKAGES).sort() : [onlyPackage]) {
+    const file = join(PACKAGES, name, "fuzz", "targets.ts");
+    if (!existsSync(file)) continue;
+    const { targets } = (await import(pathToFileURL(file).href)) as { targets: FuzzTargets };
+    for (const [part, target] of Object.entries(targets)) {
+      found.push({ id: `${name}/${part}`, target });
+    }
+  }
+  return found;
+}
+
+/** Folder of a target's kept inputs. */
+export function corpusOf(id: string): string {
+  const [name = "", part = ""] = id.split("/");
+  return join(PACKAGES, name, "fuzz", "corpus", part);
+}
+
+/** The kept inputs of a target, by file name. */
+export function keptInputs(id: string): ReadonlyMap<string, Buffer> {
+  const corpus = corpusOf(id);
+  if (!existsSync(corpus)) return new Map();
+  return new Map(
+    readdirSync(corpus)
+      .sort()
+      .map((file) => [file, readFileSync(join(corpus, file))]),
+  );
+}
+
+/** True if a pattern of the command line ("hbone", "frames", "hbone/frames") names the target. */
+export function isNamed(id: string, pattern: string | undefined): boolean {
+  return pattern === undefined || pattern === id || id.split("/").includes(pattern);
+}
