@@ -18,11 +18,12 @@ it("are two meshes' own, even when users have given them the same name", async (
     const [a, b] = claims.map(({ keeper }) => createPodCgroups("same", keeper)?.container("uid", "app"));
     expect([a, b]).toEqual([expect.stringContaining("-same-"), expect.stringContaining("-same-")]);
     expect(a).not.toBe(b);
+    const left = places.map((place, index) => {
+      const { current } = (claims[index] as (typeof claims)[number]).keeper;
+      return removeLeftovers(place, current, { clock: systemClock });
+    });
+    expect((await Promise.all(left)).flat()).toEqual([]);
   } finally {
-    for (const [index, place] of places.entries()) {
-      const record = claims[index]?.keeper.current;
-      if (record !== undefined) expect(await removeLeftovers(place, record, { clock: systemClock })).toEqual([]);
-    }
     rmSync(root, { recursive: true, force: true });
   }
 });
