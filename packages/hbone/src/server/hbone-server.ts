@@ -146,7 +146,7 @@ export class HboneServer<Context = undefined> implements AsyncDisposable {
     });
   }
 
-  /** Takes no new connections and tunnels; connections close when their last tunnel has ended. */
+  /** Takes no new connections and tunnels but those on their way; connections close when their last tunnel has ended. */
   drain(): void {
     this.#isDraining = true;
     for (const connection of this.#connections) connection.drain();
@@ -176,7 +176,7 @@ export class HboneServer<Context = undefined> implements AsyncDisposable {
   async #serve(raw: Duplex, context: Context, hold: Disposable | undefined): Promise<void> {
     const limits = { timeoutMs: this.#tlsTimeoutMs, signal: this.#abort.signal };
     const outcome = await this.#deps.secure(raw, context, limits).finally(() => this.#handshakes--);
-    if (outcome.kind === "refused" || this.#isDraining) {
+    if (outcome.kind === "refused" || this.#abort.signal.aborted) {
       raw.destroy();
       const { remoteAddress = "a client" } = raw as { readonly remoteAddress?: string };
       const isRefused = outcome.kind === "refused";
@@ -199,6 +199,8 @@ export class HboneServer<Context = undefined> implements AsyncDisposable {
     this.#connectionsTotal++;
     this.#connections.add(connection);
     connection.start();
+    // Its client may have asked for tunnels by now: they are served, and it is told to ask elsewhere from then on.
+    if (this.#isDraining) connection.drain();
   }
 
   async #ask(request: ConnectRequest<Context>): Promise<void> {

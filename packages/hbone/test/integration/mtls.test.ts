@@ -144,4 +144,21 @@ describe("mutual TLS with SPIFFE ids", () => {
     await expect(opening).rejects.toMatchObject({ code: "ABORTED" });
     deaf.close();
   });
+
+  it("serves a client whose handshake was under way when the drain began, and nobody after it", async () => {
+    await using server = await startServer((request) => void request.accept()?.resume().end("bye"));
+    const { client } = await identities();
+    const raw = await dial(server.port);
+    await until(() => server.hbone.stats().handshakes === 1);
+    server.hbone.drain();
+    const connection = await openHboneConnection(raw, { secure: secureAs(client) });
+    const tunnel = opened(await connection.connect({ authority: "app:1" }));
+    tunnel.end();
+    expect((await readAll(tunnel)).toString()).toBe("bye");
+    await until(() => connection.isClosed);
+    const late = await dial(server.port);
+    late.on("error", () => late.destroy()).resume();
+    await once(late, "end");
+    late.destroy();
+  });
 });

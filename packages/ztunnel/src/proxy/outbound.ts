@@ -27,10 +27,20 @@ type Established = { readonly kind: "established"; readonly copy: () => Promise<
 export class OutboundProxy {
   readonly #pod: PodContext;
   readonly #tunnels: OutboundTunnels;
+  /** Connections whose way is not open yet. */
+  #connecting = 0;
+  #settled: PromiseWithResolvers<void> | undefined;
 
   constructor(pod: PodContext, pool: HbonePool<PeerTarget>) {
     this.#pod = pod;
     this.#tunnels = new OutboundTunnels(pod, pool);
+  }
+
+  /** Resolves when no connection waits for its way to be open: from then on nobody asks for tunnels. */
+  async whenSettled(): Promise<void> {
+    if (this.#connecting === 0) return;
+    this.#settled ??= Promise.withResolvers();
+    await this.#settled.promise;
   }
 
   /** Serves one accepted connection to its end. Owns the socket. */
@@ -47,7 +57,7 @@ export class OutboundProxy {
       connection.cut({ reason: "CLIENT_GONE", error: "the client reset the connection", endedBy: "client" });
     socket.on("error", onEarlyError);
     try {
-      const result = await this.#connect(socket, connection);
+      const result = await this.#connectCounted(socket, connection);
       if (result.kind === "established") {
         socket.off("error", onEarlyError);
         await result.copy();
@@ -59,6 +69,15 @@ export class OutboundProxy {
       connection.finish({ reason: "INTERNAL", error: toMeshError(error).message, endedBy: "proxy" });
     } finally {
       socket.destroy();
+    }
+  }
+
+  async #connectCounted(socket: Socket, connection: Connection): Promise<Established | Refusal> {
+    this.#connecting++;
+    try {
+      return await this.#connect(socket, connection);
+    } finally {
+      if (--this.#connecting === 0) this.#settled?.resolve();
     }
   }
 

@@ -26,6 +26,8 @@ export class PodProxy implements RunningPod {
   readonly connections: ConnectionBook;
   readonly #pod: PodContext;
   readonly #drain: Drain;
+  /** Later than the drain: connections that were accepted before it still get their tunnels. */
+  readonly #poolDraining: AbortController = new AbortController();
   readonly #guard: PolicyGuard;
   readonly #pool: HbonePool<PeerTarget>;
   readonly #inbound: InboundProxy;
@@ -46,7 +48,11 @@ export class PodProxy implements RunningPod {
       { state, logger: logger.child("policy") },
       { isLoggedAsInfo: config.isPolicyLoggedAsInfo },
     );
-    this.#pool = createTunnelPool(shared, sockets, this.#drain);
+    this.#pool = createTunnelPool(shared, sockets, {
+      draining: this.#poolDraining.signal,
+      forced: this.#drain.forced,
+      hold: () => this.#drain.hold(),
+    });
     this.#inbound = new InboundProxy(this.#pod, this.#guard, this.#drain);
     this.#outbound = new OutboundProxy(this.#pod, this.#pool);
     this.#plaintext = new PlaintextProxy(this.#pod, this.#guard);
@@ -59,6 +65,7 @@ export class PodProxy implements RunningPod {
    */
   async start(ports: readonly ListenPort[] = EVERYTHING): Promise<void> {
     try {
+      this.#pod.sockets.handOverPending();
       for (const port of ports) await this.#listen(port);
       if (ports.includes(PORTS.OUTBOUND)) await this.#dns?.start(this.#dnsAddresses());
     } catch (error) {
@@ -72,7 +79,10 @@ export class PodProxy implements RunningPod {
     this.#dns?.close();
     for (const server of this.#servers) server.close();
     this.#drain.forced.addEventListener("abort", () => this.#cut(), { once: true });
-    await this.#drain.begin(graceMs);
+    const drained = this.#drain.begin(graceMs);
+    await Promise.race([this.#outbound.whenSettled(), drained]);
+    this.#poolDraining.abort();
+    await drained;
     this.#guard[Symbol.dispose]();
     for (const subscription of this.#subscriptions) subscription[Symbol.dispose]();
   }

@@ -14,6 +14,7 @@ import {
   type ListenOptions,
   type NetnsRef,
   type TcpOptions,
+  writeSysctl,
 } from "@ambientmesh/linux";
 import type { ZtunnelConfig } from "../config/model.ts";
 import { familyOf, type Ip, type SocketAddress } from "../net/address.ts";
@@ -81,6 +82,20 @@ export class PodSockets {
       this.#canKeepSource = false;
       this.#logger.warn("apps will not see their clients' addresses", { error });
       await listenTcp(server, { ...options, address });
+    }
+  }
+
+  /**
+   * Lets connections that a closing listener has not accepted yet go to another one on the same port (Linux 5.14), which is
+   * that of our successor; without it they are reset. Best effort: the file system of a container may forbid it.
+   */
+  handOverPending(): void {
+    const { netns, isPortReused } = this.#place;
+    if (netns === undefined || !isPortReused) return;
+    try {
+      writeSysctl(netns, "net/ipv4/tcp_migrate_req", 1);
+    } catch (error) {
+      this.#logger.debug("connections may be refused while this proxy is replaced", { error });
     }
   }
 
