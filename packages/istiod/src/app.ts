@@ -44,8 +44,7 @@ import { istiodMetrics, type IstiodMetrics } from "./metrics.ts";
 import { createMeshModel, type MeshModel } from "./model/mesh-model.ts";
 import { createKubernetesSources } from "./sources/kubernetes-sources.ts";
 import { readVersion } from "./version.ts";
-import { PolicyStatusWriter } from "./writers/policy-status-writer.ts";
-import { RootConfigMapWriter } from "./writers/root-config-map-writer.ts";
+import { leaderTask } from "./writers/leader-task.ts";
 
 export interface IstiodDeps {
   readonly clock: Clock;
@@ -268,17 +267,9 @@ export class Istiod implements Service {
 
   #startWriters(keeper: AuthorityKeeper): void {
     const { client, clock, logger } = this.#deps;
-    const { namespace, certificates, isStatusWritten, hasLeaderElection } = this.#config;
-    const { sources, policies } = this.#model;
+    const { namespace, hasLeaderElection } = this.#config;
     const deps = { client, clock, logger: logger.child("writers"), failures: this.#metrics.writeFailures };
-    const roots = new RootConfigMapWriter(
-      { ...deps, namespaces: sources.namespaces, keeper },
-      certificates.rootConfigMap,
-    );
-    const status = new PolicyStatusWriter({ ...deps, objects: sources.authorizationPolicies, outcomes: policies });
-    const write = async (signal: AbortSignal): Promise<void> => {
-      await Promise.all([roots.run(signal), ...(isStatusWritten ? [status.run(signal)] : [])]);
-    };
+    const write = leaderTask({ ...deps, model: this.#model, keeper }, this.#config);
     if (!hasLeaderElection) {
       this.#tasks.run("write", write);
       return;

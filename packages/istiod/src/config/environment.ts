@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DEFAULTS } from "@ambientmesh/api";
 import type { ConfigReader } from "@ambientmesh/core";
+import { addressRange } from "../model/ip-address.ts";
+import type { PoolRanges } from "../writers/address-pool.ts";
 
 const SECOND_MS = 1000;
 const HOUR_MS = 3_600_000;
@@ -47,6 +49,8 @@ export interface Environment {
   readonly isDryRunPolicySent: boolean;
   readonly isStatusWritten: boolean;
   readonly hasLeaderElection: boolean;
+  /** Ranges of the addresses that hosts of ServiceEntries get; undefined: they get none. */
+  readonly givenAddresses: PoolRanges | undefined;
 }
 
 /** Reads and at the same time declares every variable. `cpus` sizes the limits that depend on the machine. */
@@ -66,7 +70,7 @@ export function readEnvironment(reader: ConfigReader, cpus: number): Environment
     isStatusWritten: reader.boolean({
       name: "AMBIENT_ENABLE_STATUS",
       default: true,
-      description: "Write conditions to the status of policies.",
+      description: "Write conditions to the status of policies, services and entries.",
     }),
     hasLeaderElection: reader.boolean({
       name: "ENABLE_LEADER_ELECTION",
@@ -74,7 +78,31 @@ export function readEnvironment(reader: ConfigReader, cpus: number): Environment
       description:
         "Only one replica writes to the API; false makes this one write without asking, for a single replica.",
     }),
+    givenAddresses: readGivenAddresses(reader),
   };
+}
+
+function readGivenAddresses(reader: ConfigReader): PoolRanges | undefined {
+  const range = (name: string, fallback: string, bytes: number): string => {
+    const text = reader.string({
+      name,
+      default: fallback,
+      description: "Range of the addresses that hosts of ServiceEntries get when they have none.",
+    });
+    if (addressRange(text)?.bytes.length !== bytes)
+      reader.problem(`${name}="${text}" is no range of IPv${bytes === 4 ? 4 : 6} addresses`);
+    return text;
+  };
+  const isEnabled = reader.boolean({
+    name: "PILOT_ENABLE_IP_AUTOALLOCATE",
+    default: true,
+    description: "Give addresses to hosts of ServiceEntries that have none, so that node proxies can tell them apart.",
+  });
+  const ranges = {
+    ipv4: range("PILOT_IP_AUTOALLOCATE_IPV4_PREFIX", "240.240.0.0/16", 4),
+    ipv6: range("PILOT_IP_AUTOALLOCATE_IPV6_PREFIX", "2001:2::/48", 16),
+  };
+  return isEnabled ? ranges : undefined;
 }
 
 function readPlace(reader: ConfigReader): Pick<Environment, "namespace" | "podName" | "clusterId" | "revision"> {

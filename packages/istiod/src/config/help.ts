@@ -15,13 +15,8 @@ Flags of discovery:
 /** What `istiod --help` prints. */
 export function helpText(flags: readonly DeclaredVariable[]): string {
   const lines = flags.map(({ name, kind, default: value, description }) => {
-    const shown = value === "" ? "" : ` (default ${kind === "duration" ? durationText(Number(value)) : value})`;
+    const shown = value === "" ? "" : ` (default ${value})`;
     return `  ${name} ${kind}\n        ${description}${shown}\n`;
   });
   return `${HEADER}${lines.join("")}\nEnvironment variables: docs/reference/configuration.md.\n`;
-}
-
-function durationText(ms: number): string {
-  if (ms % 60_000 === 0) return `${ms / 60_000}m`;
-  return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`;
 }

@@ -57,7 +57,6 @@ export const UNSUPPORTED_VARIABLES: Readonly<Record<string, UnsupportedSetting>>
   ENABLE_LAYERED_WAYPOINT_AUTHORIZATION_POLICIES: refuse(NO_WAYPOINTS, "false"),
   UNSAFE_ENABLE_ADMIN_ENDPOINTS: refuse("there are no endpoints that change anything", "false"),
   PILOT_ENABLE_AMBIENT_WAYPOINTS: warn(NO_WAYPOINTS, "false"),
-  PILOT_ENABLE_IP_AUTOALLOCATE: warn("ServiceEntries are not read by this version", "false"),
   PILOT_PUSH_THROTTLE: warn("each client is paced by its own acknowledgements"),
   PILOT_ENABLE_EDS_DEBOUNCE: warn("one debounce holds for everything", "true"),
 };

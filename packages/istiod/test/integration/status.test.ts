@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { AuthorizationPolicy } from "@ambientmesh/api/istio";
 import { afterAll, beforeAll, expect, it, test, vi } from "vitest";
+import { RESOURCES } from "@ambientmesh/kube";
 import { ISTIO_RESOURCES } from "../../src/sources/istio-resources.ts";
 import {
   applyYaml,
@@ -68,6 +69,48 @@ it("is written once, follows edits and is removed from what is not for node prox
   );
   await applyYaml(kube.client, policy("edited", "targetRefs: [{ kind: Service, name: web }]"));
   await vi.waitFor(async () => expect(await conditionOf("edited")).toBeUndefined(), PATIENT);
+});
+
+const service = (labels: string): string => `
+apiVersion: v1
+kind: Service
+metadata: { name: web, namespace: shop, labels: { ${labels} } }
+spec: { ports: [{ port: 80 }] }
+`;
+
+it("a service is told what became of its waypoint, until it wants none", async () => {
+  const find = async () =>
+    (await kube.client.get(RESOURCES.Service, { namespace: "shop", name: "web" })).status?.conditions;
+  await applyYaml(kube.client, service("istio.io/use-waypoint: gone"));
+  await vi.waitFor(
+    async () => expect(await find()).toMatchObject([{ type: "istio.io/WaypointBound", reason: "WaypointIsNotReady" }]),
+    PATIENT,
+  );
+  await applyYaml(kube.client, service(""));
+  await vi.waitFor(async () => expect((await find()) ?? []).toEqual([]), PATIENT);
+});
+
+it("hosts of ServiceEntries get addresses, one each", async () => {
+  const entry = (name: string): string => `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: ${name}, namespace: shop }
+spec: { hosts: [${name}.example.com], resolution: DNS, ports: [{ number: 443, name: tls, protocol: TLS }] }
+`;
+  await applyYaml(kube.client, [entry("one"), entry("two")].join("---"));
+  const addresses = await vi.waitFor(async () => {
+    const entries = await kube.client.list(ISTIO_RESOURCES.ServiceEntry);
+    const given = entries.flatMap(({ status }) => status?.addresses ?? []);
+    expect(given).toHaveLength(4);
+    expect(new Set(given.map(({ host }) => host))).toEqual(new Set(["one.example.com", "two.example.com"]));
+    return given.map(({ value }) => value);
+  }, PATIENT);
+  expect(addresses.toSorted((a, b) => (a < b ? -1 : 1))).toEqual([
+    "2001:2::1",
+    "2001:2::2",
+    "240.240.0.1",
+    "240.240.0.2",
+  ]);
 });
 
 it("is written by one of two replicas, and by the other when that one is gone", async () => {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { CustomResourceDefinition } from "@ambientmesh/api/kubernetes";
 
-function definition(kind: string, plural: string): CustomResourceDefinition {
-  const group = "security.istio.io";
+function definition(kind: string, plural: string, group: string): CustomResourceDefinition {
   const open = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
   return {
     apiVersion: "apiextensions.k8s.io/v1",
@@ -28,6 +27,8 @@ function definition(kind: string, plural: string): CustomResourceDefinition {
 
 /** Istio's kinds as an API server needs to know them. */
 export const ISTIO_DEFINITIONS: readonly CustomResourceDefinition[] = [
-  definition("AuthorizationPolicy", "authorizationpolicies"),
-  definition("PeerAuthentication", "peerauthentications"),
+  definition("AuthorizationPolicy", "authorizationpolicies", "security.istio.io"),
+  definition("PeerAuthentication", "peerauthentications", "security.istio.io"),
+  definition("ServiceEntry", "serviceentries", "networking.istio.io"),
+  definition("WorkloadEntry", "workloadentries", "networking.istio.io"),
 ];

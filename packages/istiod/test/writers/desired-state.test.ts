@@ -3,7 +3,7 @@ import type { AuthorizationPolicy } from "@ambientmesh/api/istio";
 import type { Condition, Namespace } from "@ambientmesh/api/kubernetes";
 import type { AcceptedCondition } from "@ambientmesh/authz";
 import { describe, expect, it, test } from "vitest";
-import { desiredConditions } from "../../src/writers/policy-status.ts";
+import { desiredConditions } from "../../src/writers/object-conditions.ts";
 import { isRootCurrent, rootConfigMap, wantsRoot } from "../../src/writers/root-config-map.ts";
 
 const NOW = new Date("2026-05-05T05:05:05.555Z");
@@ -48,7 +48,10 @@ describe("the condition of a policy", () => {
       { ...ACCEPTED, message: "x".repeat(5000) },
       [{ ...WRITTEN, message: "x".repeat(4096) }],
     ],
-  ])("%s", (_what, object, accepted, expected) => expect(desiredConditions(object, accepted, NOW)).toEqual(expected));
+  ])("%s", (_what, object, accepted, expected) => {
+    const types = new Set(["ZtunnelAccepted"]);
+    expect(desiredConditions(object, accepted ? [accepted] : [], types, NOW)).toEqual(expected);
+  });
 });
 
 describe("the ConfigMap with the root", () => {
