@@ -56,6 +56,7 @@ export function prepareCommand(
   command: readonly [string, ...string[]],
   { mounts = [], cgroups = [], parentDeathSignal = "SIGKILL" }: SpawnInOptions,
   parentPid: number,
+  mountNamespace: () => readonly string[] = ownMountNamespace,
 ): [string, ...string[]] {
   const steps: string[] = [];
   const values: string[] = [];
@@ -70,7 +71,7 @@ export function prepareCommand(
   if (steps.length === 0) return [...command];
   return [
     ...(parentDeathSignal === "none" ? [] : ["setpriv", "--pdeathsig", parentDeathSignal.slice("SIG".length)]),
-    ...(mounts.length === 0 ? [] : ownMountNamespace()),
+    ...(mounts.length === 0 ? [] : mountNamespace()),
     "sh",
     "-c",
     [...steps, 'exec "$@"'].join("\n"),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
+import { ownMountNamespace } from "../../src/index.ts";
 import { prepareCommand } from "../../src/process/spawn-in.ts";
 
 describe("prepareCommand", () => {
@@ -13,6 +14,7 @@ describe("prepareCommand", () => {
       ["server", "--name", evil],
       { cgroups: [evil], mounts: [{ source: evil, target: "/etc/resolv.conf" }], parentDeathSignal: "SIGTERM" },
       7,
+      () => ownMountNamespace(false),
     );
     expect(command).toMatchInlineSnapshot(`
       [
