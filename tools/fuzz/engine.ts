@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { mutate, randomFrom, seedOf, type FuzzTarget } from "@ambientmesh/testkit";
 
-const DEFAULT_MAX_LENGTH = 16 * 1024;
+const DEFAULT_MAX_LENGTH = 4096;
 const BATCH = 200;
-/** Outcomes beyond these are not worth more inputs. */
+/** Outcomes beyond these, and inputs longer than this, are not worth changing further. */
 const MAX_OUTCOMES = 1000;
+const MAX_DISCOVERED_OCTETS = 1024;
 
 /** When to stop, and where chance begins. */
 export interface FuzzOptions {
@@ -68,7 +69,7 @@ export async function fuzz(
       const word = String(typeof outcome === "object" ? await outcome : outcome);
       if (outcomes.has(word) || outcomes.size >= MAX_OUTCOMES) continue;
       outcomes.add(word);
-      corpus.push(Buffer.from(input));
+      if (input.length <= MAX_DISCOVERED_OCTETS) corpus.push(Buffer.from(input));
     }
     done += BATCH;
     observer.progress(done);

@@ -26,8 +26,8 @@ const seconds = Number(values.seconds ?? (inputs === Infinity ? 20 : Infinity));
 const options = { seconds, inputs, seed: Number(values.seed) };
 
 /** Small inputs are read by people and change into more. */
-const MAX_KEPT_OCTETS = 2048;
-const MAX_KEPT = 100;
+const MAX_KEPT_OCTETS = 512;
+const MAX_KEPT = 25;
 const megabytes = (octets: number): string => `${Math.round(octets / 1e6)} MB`;
 
 function keep(id: string, prefix: string, input: Uint8Array): string {

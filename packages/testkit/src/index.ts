@@ -24,5 +24,6 @@ export {
 /** Changed inputs for everything that reads foreign bytes; `npm run fuzz` runs the targets. */
 export { mutate, type Material } from "./fuzz/mutate.ts";
 export { randomFrom, seedOf, type Random } from "./fuzz/random.ts";
+export { isProtobufError } from "./fuzz/protobuf-error.ts";
 export { sizeOf } from "./fuzz/size-of.ts";
 export type { FuzzOutcome, FuzzTarget, FuzzTargets } from "./fuzz/target.ts";

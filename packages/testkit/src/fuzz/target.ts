@@ -13,7 +13,7 @@ export interface FuzzTarget {
   readonly seeds?: () => readonly Uint8Array[] | Promise<readonly Uint8Array[]>;
   /** Words of the format, which chance would hardly find. */
   readonly tokens?: readonly (string | Uint8Array)[];
-  /** Longest input in octets, default 16 KiB. */
+  /** Longest input in octets, default 4 KiB. */
   readonly maxLength?: number;
 }
 

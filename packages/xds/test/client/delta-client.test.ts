@@ -34,6 +34,20 @@ describe("a wildcard type", () => {
     expect(client.isSynced).toBe(true);
   });
 
+  it("tells whoever waits for its start that it was disposed first", async () => {
+    await using mesh = new Harness();
+    const store = mesh.cache.store(TEXT);
+    store.set(text("a", "bad idea"));
+    mesh.cache.flush();
+    const { client } = mesh.client();
+    const started = client.start();
+    await mesh.until(() => statusOf(client)?.lastRejected.length === 1);
+    await Promise.all([
+      client[Symbol.asyncDispose](),
+      expect(started).rejects.toMatchObject({ code: "ABORTED", message: expect.stringContaining("disposed") }),
+    ]);
+  });
+
   it("applies what is good of a response, rejects the rest by name, and is synced only when all of it was good", async () => {
     await using mesh = new Harness();
     const store = mesh.cache.store(TEXT);
