@@ -57,4 +57,5 @@ export {
 // Checking objects
 export { validateAuthorizationPolicy } from "./validate/authorization-policy.ts";
 export { validatePeerAuthentication } from "./validate/peer-authentication.ts";
-export type { Finding } from "./validate/findings.ts";
+export { checkAttachment, type Attachment } from "./validate/attachment.ts";
+export { Findings, type Finding } from "./validate/findings.ts";

@@ -14,7 +14,7 @@ import {
 } from "@ambientmesh/core";
 import { electLeader, type KubeClient } from "@ambientmesh/kube";
 import { Readiness, type AdminServer, type MetricsRegistry } from "@ambientmesh/telemetry";
-import { GrpcListener, ResourceCache, serveXds, type XdsServer } from "@ambientmesh/xds";
+import { GrpcListener, ResourceCache, serveXds, type ServerTlsSource, type XdsServer } from "@ambientmesh/xds";
 import { bindable, createAdminServers } from "./admin/admin-servers.ts";
 import { DebugAccess } from "./admin/debug-access.ts";
 import { debugPages } from "./admin/debug-pages.ts";
@@ -44,6 +44,7 @@ import { istiodMetrics, type IstiodMetrics } from "./metrics.ts";
 import { createMeshModel, type MeshModel } from "./model/mesh-model.ts";
 import { createKubernetesSources } from "./sources/kubernetes-sources.ts";
 import { readVersion } from "./version.ts";
+import { WebhookServer } from "./webhook/webhook-server.ts";
 import { leaderTask } from "./writers/leader-task.ts";
 
 export interface IstiodDeps {
@@ -61,6 +62,7 @@ export interface IstiodAddresses {
   readonly monitoring: { readonly host: string; readonly port: number } | undefined;
   readonly grpc: AddressInfo | undefined;
   readonly secureGrpc: AddressInfo | undefined;
+  readonly webhook: AddressInfo | undefined;
 }
 
 /** Lease of the replica that writes to the API. */
@@ -84,6 +86,7 @@ export class Istiod implements Service {
   #admin: { readonly http: AdminServer | undefined; readonly monitoring: AdminServer | undefined } | undefined;
   #grpc: GrpcListener | undefined;
   #secureGrpc: GrpcListener | undefined;
+  #webhook: WebhookServer | undefined;
 
   constructor(deps: IstiodDeps, config: IstiodConfig) {
     this.#deps = deps;
@@ -125,6 +128,7 @@ export class Istiod implements Service {
       monitoring: this.#admin?.monitoring?.addresses[0],
       grpc: this.#grpc?.address,
       secureGrpc: this.#secureGrpc?.address,
+      webhook: this.#webhook?.address,
     };
   }
 
@@ -166,6 +170,7 @@ export class Istiod implements Service {
     }
     if (this.#grpc) serveXds(this.#discovery, this.#grpc, authenticateNobody);
     await this.#openListeners(signal);
+    await this.#openWebhook(tls);
     this.#startWriters(keeper);
     this.#deps.logger.info("istiod is ready", { ...this.addresses });
   }
@@ -219,7 +224,7 @@ export class Istiod implements Service {
     this.#resources.flush();
   }
 
-  #createListener(address: ListenAddress, tls?: Awaited<ReturnType<typeof openServingCertificate>>): GrpcListener {
+  #createListener(address: ListenAddress, tls?: ServerTlsSource): GrpcListener {
     const { clock, logger } = this.#deps;
     const { grpc, tls: tlsConfig, maxConnectionAgeMs, shutdownMs } = this.#config;
     return new GrpcListener(
@@ -247,6 +252,24 @@ export class Istiod implements Service {
       await this.#discovery[Symbol.asyncDispose]();
     });
     for (const listener of listeners) await listener.start(signal);
+  }
+
+  async #openWebhook(tls: ServerTlsSource): Promise<void> {
+    const { logger, metrics } = this.#deps;
+    const { webhookAddress, unenforceablePolicies, meshConfig, tls: tlsConfig } = this.#config;
+    if (!webhookAddress) return;
+    this.#webhook = this.#stack.use(
+      new WebhookServer(
+        { logger: logger.child("webhook"), metrics, tls },
+        {
+          address: bindable(webhookAddress),
+          minTlsVersion: tlsConfig.minVersion,
+          rootNamespace: meshConfig.rootNamespace,
+          unenforceable: unenforceablePolicies,
+        },
+      ),
+    );
+    await this.#webhook.start();
   }
 
   #createIssuer(keeper: AuthorityKeeper): CertificateIssuer {

@@ -3,3 +3,4 @@
 export type * from "./meta.ts";
 export type * from "./core.ts";
 export type * from "./gateway.ts";
+export type * from "./admission.ts";

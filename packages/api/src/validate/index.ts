@@ -8,3 +8,4 @@ export {
   type ValidatorOptions,
 } from "./validator.ts";
 export type { Violation } from "./run.ts";
+export { compileFullMatch } from "./full-match.ts";

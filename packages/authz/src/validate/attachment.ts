@@ -19,6 +19,7 @@ export interface Attachment {
   readonly targetRefs?: readonly PolicyTargetReference[];
 }
 
+/** Findings on a selector or target references, which exclude each other. */
 export function checkAttachment(spec: Attachment, findings: Findings): void {
   const { selector, targetRef, targetRefs = [] } = spec;
   const given = [selector !== undefined, targetRef !== undefined, targetRefs.length > 0].filter(Boolean).length;

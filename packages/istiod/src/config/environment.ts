@@ -49,6 +49,8 @@ export interface Environment {
   readonly isDryRunPolicySent: boolean;
   readonly isStatusWritten: boolean;
   readonly hasLeaderElection: boolean;
+  /** What the webhook does with policies that node proxies can't enforce as they read. */
+  readonly unenforceablePolicies: "warn" | "refuse";
   /** Ranges of the addresses that hosts of ServiceEntries get; undefined: they get none. */
   readonly givenAddresses: PoolRanges | undefined;
 }
@@ -77,6 +79,13 @@ export function readEnvironment(reader: ConfigReader, cpus: number): Environment
       default: true,
       description:
         "Only one replica writes to the API; false makes this one write without asking, for a single replica.",
+    }),
+    unenforceablePolicies: reader.oneOf({
+      name: "UNENFORCEABLE_POLICIES",
+      values: ["warn", "refuse"],
+      default: "warn",
+      description:
+        "What the webhook does with AuthorizationPolicies for node proxies that ask for what only a waypoint can see.",
     }),
     givenAddresses: readGivenAddresses(reader),
   };

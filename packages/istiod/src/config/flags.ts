@@ -11,6 +11,7 @@ export interface Flags {
   readonly grpcAddress: ListenAddress | undefined;
   readonly secureGrpcAddress: ListenAddress | undefined;
   readonly monitoringAddress: ListenAddress | undefined;
+  readonly webhookAddress: ListenAddress | undefined;
   readonly domain: string;
   readonly clusterId: string;
   readonly namespace: string;
@@ -65,7 +66,7 @@ export function readFlags(reader: ConfigReader, environment: Pick<Environment, "
 
 function readAddresses(
   reader: ConfigReader,
-): Pick<Flags, "httpAddress" | "grpcAddress" | "secureGrpcAddress" | "monitoringAddress"> {
+): Pick<Flags, "httpAddress" | "grpcAddress" | "secureGrpcAddress" | "monitoringAddress" | "webhookAddress"> {
   const address = (variable: Variable<string>): ListenAddress | undefined => {
     const text = reader.string(variable);
     const parsed = parseListenAddress(text);
@@ -93,6 +94,11 @@ function readAddresses(
       name: "--monitoringAddr",
       default: `:${PORTS.ISTIOD_MONITORING}`,
       description: "Metrics, version and debug pages; empty: they are served on --httpAddr.",
+    }),
+    webhookAddress: address({
+      name: "--httpsAddr",
+      default: `:${PORTS.ISTIOD_WEBHOOK}`,
+      description: "Admission webhook (/validate) over TLS; empty: none.",
     }),
   };
 }
@@ -138,7 +144,7 @@ function readTls(reader: ConfigReader): Flags["tls"] {
         name: "--tls-min-version",
         values: ["1.2", "1.3"],
         default: "1.2",
-        description: "Lowest TLS version on --secureGRPCAddr.",
+        description: "Lowest TLS version on --secureGRPCAddr and --httpsAddr.",
       }) === "1.3"
         ? ("TLSv1.3" as const)
         : ("TLSv1.2" as const),

@@ -12,13 +12,11 @@ export interface UnsupportedSetting {
 const refuse = (reason: string, ...harmless: string[]): UnsupportedSetting => ({ harmless, effect: "refuse", reason });
 const warn = (reason: string, ...harmless: string[]): UnsupportedSetting => ({ harmless, effect: "warn", reason });
 
-const NO_WEBHOOK = "the admission webhook is not part of this version; leave it empty";
 const ONE_CLUSTER = "several clusters or networks are not part of this version";
 const NO_WAYPOINTS = "waypoints are not configured by this version";
 const ALWAYS_ON = "can't be switched off";
 
 export const UNSUPPORTED_FLAGS: Readonly<Record<string, UnsupportedSetting>> = {
-  "--httpsAddr": refuse(NO_WEBHOOK, ""),
   "--networksConfig": refuse(ONE_CLUSTER, ""),
   "--clusterAliases": refuse(ONE_CLUSTER, ""),
   "--registries": refuse("Kubernetes is the only registry", "Kubernetes"),

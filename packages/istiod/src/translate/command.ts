@@ -38,7 +38,7 @@ export async function translateCommand(argv: readonly string[]): Promise<Command
   const { file = [], output, help, clusterID, domain, namespace, rootNamespace, trustDomain } = readArguments(argv);
   if (help) return { stdout: TRANSLATE_USAGE, stderr: [], exitCode: 0 };
   const found = readObjects(readFiles(file));
-  const refused = await checkObjects(found);
+  const { refused, warnings } = await checkObjects(found);
   const { ignored, ...translation } = translateObjects(
     found.map(({ object }) => object),
     {
@@ -52,7 +52,7 @@ export async function translateCommand(argv: readonly string[]): Promise<Command
   );
   const text = output === "json" ? `${JSON.stringify(translation, undefined, 2)}\n` : stringify(translation);
   const notRead = ignored.length > 0 ? [`not read by istiod: ${ignored.join(", ")}`] : [];
-  return { stdout: text, stderr: [...refused, ...notRead], exitCode: refused.length > 0 ? 1 : 0 };
+  return { stdout: text, stderr: [...refused, ...warnings, ...notRead], exitCode: refused.length > 0 ? 1 : 0 };
 }
 
 const OPTIONS = {

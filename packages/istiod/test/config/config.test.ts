@@ -115,8 +115,8 @@ describe("flags and variables", () => {
     ],
     [
       "the webhook",
-      { argv: ["--httpsAddr=:15017"] },
-      '--httpsAddr=":15017" is not supported: the admission webhook is not part of this version; leave it empty',
+      { argv: ["--networksConfig=x"] },
+      '--networksConfig="x" is not supported: several clusters or networks are not part of this version',
     ],
     ["no authentication", { env: { XDS_AUTH: "false" } }, 'XDS_AUTH="false" is not supported: can\'t be switched off'],
     [

@@ -14,7 +14,13 @@ import { ISTIO_DEFINITIONS } from "../support/istio-definitions.ts";
 import { applyYaml, namespaceYaml } from "../support/mesh.ts";
 
 const MAIN = join(import.meta.dirname, "..", "..", "src", "main.ts");
-const PORTS = ["--httpAddr=127.0.0.1:0", "--grpcAddr=127.0.0.1:0", "--secureGRPCAddr=127.0.0.1:0", "--monitoringAddr="];
+const PORTS = [
+  "--httpAddr=127.0.0.1:0",
+  "--grpcAddr=127.0.0.1:0",
+  "--secureGRPCAddr=127.0.0.1:0",
+  "--monitoringAddr=",
+  "--httpsAddr=",
+];
 
 let server: LocalKube;
 let folder: string;

@@ -68,6 +68,7 @@ const FLAGS = [
   "--grpcAddr=127.0.0.1:0",
   "--secureGRPCAddr=127.0.0.1:0",
   "--monitoringAddr=127.0.0.1:0",
+  "--httpsAddr=127.0.0.1:0",
 ];
 
 export function testConfig(env: Record<string, string> = {}, flags: readonly string[] = []): IstiodConfig {

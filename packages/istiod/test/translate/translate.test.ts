@@ -157,6 +157,20 @@ describe("istiod translate", () => {
     });
   });
 
+  it("names what the webhook would refuse or warn of", async () => {
+    const spec = "spec: { action: DENY, rules: [{ to: [{ operation: { methods: [GET] } }] }] }";
+    const warned = await translateCommand(["-f", file("warned.yaml", POLICY.replace(/spec: .*/, spec))]);
+    expect(warned).toMatchObject({ exitCode: 0, stderr: [expect.stringContaining("spec.rules") as string] });
+    const refused = await translateCommand([
+      "-f",
+      file("refused.yaml", POLICY.replace(/spec: .*/, "spec: { action: DENY }")),
+    ]);
+    expect(refused).toMatchObject({
+      exitCode: 1,
+      stderr: [expect.stringContaining("without rules has no effect") as string],
+    });
+  });
+
   it("takes the mesh's names", async () => {
     const path = file("list.yaml", LIST);
     const { stdout } = await translateCommand(["-f", path, "--domain", "example.org", "-o", "json"]);
