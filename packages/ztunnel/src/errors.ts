@@ -4,7 +4,10 @@ import { errorCatalogue, type ErrorCatalogue } from "@ambientmesh/core";
 const CODES = {
   ZTUNNEL_CREDENTIALS: "The token or the root certificate for the control plane can't be read; it is tried again.",
   ZTUNNEL_DNS_UNANSWERED: "No name server answered a question that was passed on; the client is told so.",
+  ZTUNNEL_LOCAL_CONFIG:
+    "The local configuration (LOCAL_XDS, LOCAL_XDS_PATH) holds something that can't be used; it says where.",
   ZTUNNEL_NAME_UNRESOLVED: "A workload is known by its host name only, and that has no address.",
+  ZTUNNEL_NO_CA: "A certificate is needed and CA_ADDRESS names no certificate service.",
   ZTUNNEL_PEER_REVOKED: "A tunnel was ended because the certificate of its peer has been revoked.",
   ZTUNNEL_POD_START: "The proxy of a pod can't be started; it is tried again, other pods are not touched.",
   ZTUNNEL_RESOURCE: "The control plane sent a workload, service or policy that can't be used; it is told why.",

@@ -29,7 +29,7 @@ async function run(config: ZtunnelConfig, output: LogOutput): Promise<void> {
     config: dumpConfig(config, new Set()),
   });
   for (const warning of config.warnings) logger.warn(warning);
-  selfCheck(logger, config.packetMark);
+  selfCheck(logger, config);
   const signalled = Promise.withResolvers<string>();
   process.once("SIGTERM", signalled.resolve);
   process.once("SIGINT", (signal) => {

@@ -2,7 +2,7 @@
 import type { Clock } from "@ambientmesh/core";
 import type { CertificateSource } from "@ambientmesh/spiffe";
 import type { ZtunnelConfig } from "../config/model.ts";
-import type { ManagedPod } from "../inpod/workload-manager.ts";
+import type { Hosting } from "../hosting/hosting.ts";
 import type { MeshState } from "../state/mesh-state.ts";
 import { VERSION } from "../version.ts";
 import { dumpCertificates } from "./dump-certificates.ts";
@@ -15,13 +15,14 @@ export interface ConfigDumpSources {
   readonly illegalPorts: ReadonlySet<number>;
   readonly state: MeshState;
   readonly certificates: CertificateSource;
-  readonly pods: () => readonly ManagedPod[];
+  readonly hosting: Pick<Hosting, "pods">;
   readonly clock: Clock;
 }
 
 /** `/config_dump` with the names of Istio 1.31, which `istioctl ztunnel-config` reads. */
 export function configDump(sources: ConfigDumpSources): Readonly<Record<string, unknown>> {
-  const { config, state, certificates, pods, clock } = sources;
+  const { config, state, certificates, hosting, clock } = sources;
+  const { policies, services, workloads } = config.localConfig;
   const byText = <T>(items: Iterable<T>, text: (item: T) => string): T[] =>
     [...items].toSorted((a, b) => (text(a) < text(b) ? -1 : 1));
   return {
@@ -32,10 +33,14 @@ export function configDump(sources: ConfigDumpSources): Readonly<Record<string, 
     stagedServices: Object.fromEntries(
       [...state.services.staged()].map(([key, endpoints]) => [key, dumpEndpoints(endpoints)]),
     ),
-    staticConfig: { policies: [], services: [], workloads: [] },
+    staticConfig: {
+      policies: policies.map(({ source }) => dumpPolicy(source)),
+      services: services.map((service) => dumpService({ service, endpoints: new Map() })),
+      workloads: workloads.map(dumpWorkload),
+    },
     version: versionInfo(config),
     workloads: byText(state.workloads.all(), ({ uid }) => uid).map(dumpWorkload),
-    workloadState: dumpWorkloadState(pods(), clock.monotonicMs()),
+    ...(hosting.pods && { workloadState: dumpWorkloadState(hosting.pods, clock.monotonicMs()) }),
   };
 }
 

@@ -24,11 +24,11 @@ function rootCert(root: RootSource): unknown {
 /** The settings under the names of ztunnel's config_dump (Istio 1.31). Tokens are never among them. */
 export function dumpConfig(config: ZtunnelConfig, illegalPorts: ReadonlySet<number>): Json {
   return {
-    proxy: true,
+    proxy: config.isProxyEnabled,
     dnsProxy: config.dnsProxy !== undefined,
-    proxyMode: "Shared",
-    proxyWorkloadInformation: null,
-    xdsOnDemand: false,
+    proxyMode: config.mode.kind === "shared" ? "Shared" : "Dedicated",
+    proxyWorkloadInformation: config.mode.kind === "shared" ? null : config.mode.workload,
+    xdsOnDemand: config.isOnDemand,
     fakeCa: false,
     fakeSelfInbound: false,
     socks5Addr: null,
@@ -69,14 +69,14 @@ function dumpIdentity(config: ZtunnelConfig): Json {
 function dumpControlPlane(config: ZtunnelConfig): Json {
   const { xds, ca } = config;
   return {
-    xdsAddress: url(xds),
-    xdsRootCert: rootCert(xds.root),
-    altXdsHostname: xds.altHostname ?? null,
-    xdsHeaders: xds.headers,
-    caAddress: url(ca),
-    caRootCert: rootCert(ca.root),
-    altCaHostname: ca.altHostname ?? null,
-    caHeaders: ca.headers,
+    xdsAddress: xds ? url(xds) : null,
+    xdsRootCert: xds ? rootCert(xds.root) : null,
+    altXdsHostname: xds?.altHostname ?? null,
+    xdsHeaders: xds?.headers ?? [],
+    caAddress: ca ? url(ca) : null,
+    caRootCert: ca ? rootCert(ca.root) : null,
+    altCaHostname: ca?.altHostname ?? null,
+    caHeaders: ca?.headers ?? [],
     secretTtl: duration(config.secretTtlMs),
     crlPath: config.crlPath ?? null,
   };
@@ -94,7 +94,7 @@ function dumpListeners(config: ZtunnelConfig, illegalPorts: ReadonlySet<number>)
     ipv6Enabled: config.isIpv6Enabled,
     inpodUds: config.inpodUds,
     inpodPortReuse: config.isPortReused,
-    packetMark: config.packetMark,
+    packetMark: config.packetMark ?? null,
     requireOriginalSource: config.originalSource === "auto" ? null : config.originalSource === "required",
     localhostAppTunnel: config.isLocalhostAppTunnel,
   };

@@ -7,6 +7,7 @@ import { readBehaviour, readSockets, readTunnels } from "./data-plane.ts";
 import type { ZtunnelConfig } from "./model.ts";
 import { refuseUnsupported, warningsOf } from "./not-in-this-version.ts";
 import { readDnsProxy } from "./dns-proxy.ts";
+import { readIsOnDemand, readIsProxyEnabled, readLocalConfig, readMode } from "./mode.ts";
 import { MESH_CONFIG_PATH, readProxyConfig } from "./proxy-config.ts";
 import type { ConfigSources } from "./sources.ts";
 
@@ -55,18 +56,24 @@ function readConfig(reader: ConfigReader, sources: ConfigSources): ZtunnelConfig
   const proxyConfig = readProxyConfig(reader, sources.files.read(MESH_CONFIG_PATH), proxyConfigText);
   const proxyMetadata = { ...proxyConfig.proxyMetadata, ...metadataOf(sources.env) };
   refuseUnsupported(reader);
+  const mode = readMode(reader);
+  const dnsProxy = readDnsProxy(reader, proxyMetadata);
   return {
+    mode,
+    isProxyEnabled: readIsProxyEnabled(reader, dnsProxy),
+    isOnDemand: readIsOnDemand(reader, dnsProxy),
+    localConfig: readLocalConfig(reader, sources.files),
     proxyArgs: sources.args.join(" "),
     ...readIdentity(reader, proxyMetadata["CLUSTER_ID"]),
     ...readControlPlane(reader, sources, proxyConfig.discoveryAddress),
     ...readCertificates(reader),
-    ...readSockets(reader),
+    ...readSockets(reader, mode),
     ...readTunnels(reader),
     ...readBehaviour(reader),
     adminPort: proxyConfig.proxyAdminPort ?? PORTS.ADMIN,
     statsPort: proxyConfig.statsPort ?? PORTS.STATS,
     readinessPort: PORTS.READINESS,
-    dnsProxy: readDnsProxy(reader, proxyMetadata),
+    dnsProxy,
     resolvConfPath: RESOLV_CONF_PATH,
     proxyMetadata,
     nodeMetadata: jsonMetadataOf(reader, sources.env),

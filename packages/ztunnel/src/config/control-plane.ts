@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ConfigReader } from "@ambientmesh/core";
-import type { ControlPlaneConfig, RootSource, TokenSource } from "./model.ts";
+import type { ControlPlaneConfig, RootSource, TokenSource, ZtunnelConfig } from "./model.ts";
 import type { ConfigSources } from "./sources.ts";
 
 const ROOT_PATH = "./var/run/secrets/istio/root-cert.pem";
@@ -12,7 +12,7 @@ export function readControlPlane(
   reader: ConfigReader,
   sources: ConfigSources,
   discoveryAddress: string | undefined,
-): { readonly xds: ControlPlaneConfig; readonly ca: ControlPlaneConfig; readonly token: TokenSource | undefined } {
+): Pick<ZtunnelConfig, "xds" | "ca" | "token"> {
   const isInCluster = (sources.env["KUBERNETES_SERVICE_HOST"] ?? "") !== "";
   const fallback =
     discoveryAddress ?? (isInCluster ? "https://istiod.istio-system.svc:15012" : "https://localhost:15012");
@@ -38,11 +38,11 @@ function readService(
   reader: ConfigReader,
   sources: ConfigSources,
   { prefix, what, fallback }: ServiceVariables,
-): ControlPlaneConfig {
+): ControlPlaneConfig | undefined {
   const address = reader.string({
     name: `${prefix}_ADDRESS`,
     default: undefined,
-    description: `Address of ${what}. Default: \`discoveryAddress\` of the mesh config, else \`https://istiod.istio-system.svc:15012\` in a cluster and \`https://localhost:15012\` outside.`,
+    description: `Address of ${what}. Default: \`discoveryAddress\` of the mesh config, else \`https://istiod.istio-system.svc:15012\` in a cluster and \`https://localhost:15012\` outside. Empty: none.`,
   });
   const root = reader.string({
     name: `${prefix}_ROOT_CA`,
@@ -54,6 +54,7 @@ function readService(
     default: undefined,
     description: `A second name that the certificate of ${what} may carry.`,
   });
+  if (address === "") return undefined;
   return {
     ...addressOf(reader, `${prefix}_ADDRESS`, address ?? fallback),
     root: rootOf(sources, root),
@@ -63,10 +64,6 @@ function readService(
 }
 
 function addressOf(reader: ConfigReader, name: string, text: string): Pick<ControlPlaneConfig, "host" | "port"> {
-  if (text === "") {
-    reader.problem(`${name}="" turns the control plane off, which needs a local configuration; this version has none`);
-    return { host: "", port: SECURE_PORT };
-  }
   const address = text.includes("://") ? text : `https://${text}`;
   const url = URL.canParse(address) ? new URL(address) : undefined;
   if (url?.protocol !== "https:" || url.hostname === "") {

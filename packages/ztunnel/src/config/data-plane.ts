@@ -9,14 +9,16 @@ type SocketSettings = Pick<
 >;
 
 /** How sockets are made in pods. */
-export function readSockets(reader: ConfigReader): SocketSettings {
+export function readSockets(reader: ConfigReader, mode: ZtunnelConfig["mode"]): SocketSettings {
   const originalSource = reader.oneOf({
     name: "ENABLE_ORIG_SRC",
     default: undefined,
     values: ["true", "false"],
     description:
-      "Whether the app sees the client's address: `true` makes it an error if that can't be done, `false` never does it; by default it is done where it works.",
+      "Whether the app sees the client's address: `true` makes it an error if that can't be done, `false` never does it; by default it is done where it works, and not in dedicated mode, which has no routing rules for it.",
   });
+  // The answers to a foreign address only find back through rules that the CNI agent makes in pods.
+  const unsaid = mode.kind === "shared" ? "auto" : "never";
   return {
     inpodUds: reader.string({
       name: "INPOD_UDS",
@@ -30,12 +32,13 @@ export function readSockets(reader: ConfigReader): SocketSettings {
     }),
     packetMark: reader.integer({
       name: "PACKET_MARK",
-      default: MARKS.PACKET,
+      default: mode.kind === "shared" ? MARKS.PACKET : undefined,
       min: 1,
       max: 0xffff_ffff,
-      description: "Mark on every socket in a pod; the redirection rules tell the proxy's packets by it.",
+      description:
+        "Mark on every socket in a pod; the redirection rules tell the proxy's packets by it. In dedicated mode on connections to next hops only, and only if it is set.",
     }),
-    originalSource: originalSource === undefined ? "auto" : originalSource === "true" ? "required" : "never",
+    originalSource: originalSource === undefined ? unsaid : originalSource === "true" ? "required" : "never",
     isIpv6Enabled: reader.boolean({
       name: "IPV6_ENABLED",
       default: true,

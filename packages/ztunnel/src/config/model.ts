@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { LocalConfig } from "../local/local-config.ts";
+import type { LocalWorkloadName } from "../state/workload-store.ts";
 
 /** Where a secret or a certificate comes from. Files are read again each time they are used. */
 export type TokenSource =
@@ -29,8 +31,18 @@ interface KeepaliveConfig {
   readonly isUserTimeoutEnabled: boolean;
 }
 
+/** Whom this process serves: all pods of its node, or one workload in its own network namespace. */
+export type ProxyMode =
+  | { readonly kind: "shared" }
+  | { readonly kind: "dedicated"; readonly workload: LocalWorkloadName };
+
 /** Everything that ztunnel can be told. Frozen. */
 export interface ZtunnelConfig {
+  readonly mode: ProxyMode;
+  /** False: only the DNS proxy runs. */
+  readonly isProxyEnabled: boolean;
+  /** Workloads, services and policies that no control plane sends. */
+  readonly localConfig: LocalConfig;
   readonly proxyArgs: string;
   /** Name of this node as workloads carry it; undefined: every workload counts as local. */
   readonly localNode: string | undefined;
@@ -46,8 +58,12 @@ export interface ZtunnelConfig {
   readonly dnsProxy: { readonly ip: string | undefined; readonly port: number } | undefined;
   /** resolv.conf(5) with the name servers that the DNS proxy passes questions on to. */
   readonly resolvConfPath: string;
-  readonly xds: ControlPlaneConfig;
-  readonly ca: ControlPlaneConfig;
+  /** Addresses are fetched when they are called, but for those of this node, which the control plane sends unasked. */
+  readonly isOnDemand: boolean;
+  /** Undefined: there is only the local configuration. */
+  readonly xds: ControlPlaneConfig | undefined;
+  /** Undefined: nobody issues certificates, so there are no tunnels. */
+  readonly ca: ControlPlaneConfig | undefined;
   readonly token: TokenSource | undefined;
   readonly secretTtlMs: number;
   readonly crlPath: string | undefined;
@@ -56,7 +72,8 @@ export interface ZtunnelConfig {
   readonly isTls12Enabled: boolean;
   readonly inpodUds: string;
   readonly isPortReused: boolean;
-  readonly packetMark: number;
+  /** Undefined: none; in shared mode there always is one. */
+  readonly packetMark: number | undefined;
   /** Whether the app sees the client's address: it must, it never does, or it does where that works. */
   readonly originalSource: "required" | "never" | "auto";
   readonly isIpv6Enabled: boolean;

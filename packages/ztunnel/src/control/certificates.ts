@@ -1,15 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CaClient, type CaClientOptions } from "@ambientmesh/ca/client";
 import type { Change, Logger } from "@ambientmesh/core";
-import type { SecretManager, SpiffeId } from "@ambientmesh/spiffe";
-import type { RootSource, ZtunnelConfig } from "../config/model.ts";
+import type { IssueCertificate, SecretManager, SpiffeId } from "@ambientmesh/spiffe";
+import type { ControlPlaneConfig, RootSource, ZtunnelConfig } from "../config/model.ts";
+import { ztunnelErrors } from "../errors.ts";
 import type { MeshState } from "../state/mesh-state.ts";
 import type { Workload } from "../state/model.ts";
 import { hostAndPort } from "./discovery.ts";
 
-/** The certificate service, asked on behalf of the pods of this node. */
-export function createCaClient(logger: Logger, config: ZtunnelConfig): CaClient {
-  const { ca, token, clusterId, secretTtlMs } = config;
+/** Whoever issues certificates. */
+export interface Issuer extends Disposable {
+  readonly issue: IssueCertificate;
+}
+
+/** The certificate service, asked on behalf of the pods of this node or, alone, in one's own name. */
+export function createIssuer(logger: Logger, config: ZtunnelConfig): Issuer {
+  return config.ca ? createCaClient(logger, config, config.ca) : NO_ISSUER;
+}
+
+const NO_ISSUER: Issuer = {
+  issue: (_csr, id) =>
+    Promise.reject(ztunnelErrors.create("ZTUNNEL_NO_CA", `nobody issues a certificate for ${id}: CA_ADDRESS is empty`)),
+  [Symbol.dispose]: () => {
+    // Holds nothing.
+  },
+};
+
+function createCaClient(logger: Logger, config: ZtunnelConfig, ca: ControlPlaneConfig): CaClient {
+  const { token, clusterId, secretTtlMs } = config;
   const options: CaClientOptions = {
     address: `https://${hostAndPort(ca)}`,
     rootCa: rootCaOf(ca.root),
@@ -18,7 +36,7 @@ export function createCaClient(logger: Logger, config: ZtunnelConfig): CaClient 
     clusterId,
     headers: ca.headers,
     ttlSeconds: Math.max(Math.round(secretTtlMs / 1000), 1),
-    isImpersonating: true,
+    isImpersonating: config.mode.kind === "shared",
     isTls12Enabled: config.isTls12Enabled,
   };
   return new CaClient({ logger }, options);

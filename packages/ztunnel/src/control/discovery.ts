@@ -15,9 +15,8 @@ export interface DiscoveryDeps {
 }
 
 /** Follows the control plane and keeps the state as it says; `start` resolves after the first complete state. */
-export function createDiscovery(deps: DiscoveryDeps, config: ZtunnelConfig): DeltaClient {
+export function createDiscovery(deps: DiscoveryDeps, config: ZtunnelConfig, xds: ControlPlaneConfig): DeltaClient {
   const { state, clock, logger, metrics } = deps;
-  const { xds } = config;
   const transport = new GrpcTransport({
     address: hostAndPort(xds),
     tls: {
@@ -28,7 +27,13 @@ export function createDiscovery(deps: DiscoveryDeps, config: ZtunnelConfig): Del
   });
   return new DeltaClient(
     { transport, clock, log: logger, metrics },
-    { node: () => nodeOf(config), types: [deltaType(addressType(state)), deltaType(policyType(state))] },
+    {
+      node: () => nodeOf(config),
+      types: [
+        deltaType(addressType(state), config.isOnDemand ? "on-demand" : "wildcard"),
+        deltaType(policyType(state)),
+      ],
+    },
   );
 }
 

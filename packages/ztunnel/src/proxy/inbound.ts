@@ -14,7 +14,7 @@ import {
 import { acceptTls, spiffeIdParts } from "@ambientmesh/spiffe";
 import type { Duplex } from "node:stream";
 import { inboundService, planInbound, statusOf, type InboundPlan } from "../decision/inbound.ts";
-import { canonicalIp, type SocketAddress } from "../net/address.ts";
+import { canonicalIp, parseAuthority, type SocketAddress } from "../net/address.ts";
 import { refuse, type Refusal } from "../reasons.ts";
 import type { Workload } from "../state/model.ts";
 import type { Connection } from "../telemetry/connections.ts";
@@ -124,6 +124,7 @@ export class InboundProxy {
     if (!local) return refuse("SOURCE_UNKNOWN", describeWorkload(this.#pod));
     connection.reached("source-known");
     connection.describe({ destination: partyOfWorkload(local), destinationIdentity: local.identity });
+    await this.#fetch(request, connection);
     const plan = planInbound(this.#pod.shared.decisions, { local, podIp: context.dst.ip, method, authority });
     if (plan.kind === "refuse") return plan;
     connection.reached("decided");
@@ -148,6 +149,16 @@ export class InboundProxy {
     }
     connection.reached("allowed");
     return this.#forward(request, connection, { local, plan });
+  }
+
+  /** What is needed to judge and name the request, where the control plane does not send everything. */
+  async #fetch({ authority, context, headers }: Request, connection: Connection): Promise<void> {
+    const { onDemand, config } = this.#pod.shared;
+    if (!onDemand) return;
+    const asked = parseAuthority(authority);
+    const target = asked?.kind === "address" && asked.address.ip !== context.dst.ip ? [asked.address.ip] : [];
+    await onDemand.forInbound(config.network, [context.src.ip, ...target], connection.signal);
+    connection.describe({ source: clientParty(this.#pod.shared, context.src.ip, headers) });
   }
 
   async #forward(

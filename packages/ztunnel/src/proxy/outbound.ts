@@ -86,6 +86,8 @@ export class OutboundProxy {
     if (!source) return refuse("SOURCE_UNKNOWN", describeWorkload(this.#pod));
     connection.reached("source-known");
     connection.describe({ source: partyOfWorkload(source) });
+    const { onDemand } = this.#pod.shared;
+    await onDemand?.forOutbound({ network: source.network, ip: connection.wanted.ip }, connection.signal);
     const excluded = new Set<string>();
     let failure: Refusal | undefined;
     for (let attempt = 1; attempt <= MAX_ENDPOINTS; attempt++) {

@@ -64,6 +64,7 @@ export class PlaintextProxy {
     const local = await localWorkload(this.#pod, connection.signal);
     if (!local) return refuse("SOURCE_UNKNOWN", describeWorkload(this.#pod));
     connection.reached("source-known");
+    await shared.onDemand?.forInbound(shared.config.network, [src.ip], connection.signal);
     connection.describe({
       source: clientParty(shared, src.ip),
       destination: partyOfWorkload(local),

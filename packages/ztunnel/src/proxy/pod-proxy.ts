@@ -60,14 +60,15 @@ export class PodProxy implements RunningPod {
   }
 
   /**
-   * Opens the listeners. On failure everything is closed again.
+   * Opens the listeners; without `ports` all that are wanted, and the DNS proxy. On failure everything is closed again.
    * @throws MeshError LINUX_SYSCALL (a port is taken), LINUX_CAPABILITY_MISSING
    */
-  async start(ports: readonly ListenPort[] = EVERYTHING): Promise<void> {
+  async start(ports?: readonly ListenPort[]): Promise<void> {
+    const { isProxyEnabled } = this.#pod.shared.config;
     try {
       this.#pod.sockets.handOverPending();
-      for (const port of ports) await this.#listen(port);
-      if (ports.includes(PORTS.OUTBOUND)) await this.#dns?.start(this.#dnsAddresses());
+      for (const port of ports ?? (isProxyEnabled ? EVERYTHING : [])) await this.#listen(port);
+      if (ports === undefined) await this.#dns?.start(this.#dnsAddresses());
     } catch (error) {
       await this.drain(0);
       throw error;

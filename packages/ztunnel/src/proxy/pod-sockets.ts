@@ -29,17 +29,22 @@ export interface SocketPlace extends Pick<
   readonly netns?: NetnsRef | undefined;
   /** Undefined: none. */
   readonly packetMark?: number | undefined;
+  /** Only sockets that go out are marked, not those that listen. */
+  readonly isOnlyOutgoingMarked?: boolean;
 }
 
 /** Ports of a pod that this proxy listens on. */
 export type ListenPort = typeof PORTS.OUTBOUND | typeof PORTS.INBOUND_PLAINTEXT | typeof PORTS.HBONE;
+
+type SocketOptions = TcpOptions & { readonly netns?: NetnsRef };
 
 /** Makes the sockets of one pod: inside its network namespace, with the mark that the redirection rules know. */
 export class PodSockets {
   readonly #place: SocketPlace;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #tcp: TcpOptions & { readonly netns?: NetnsRef };
+  readonly #tcp: SocketOptions;
+  readonly #listening: SocketOptions;
   #canKeepSource: boolean;
 
   constructor(deps: { readonly clock: Clock; readonly logger: Logger }, place: SocketPlace) {
@@ -47,6 +52,7 @@ export class PodSockets {
     this.#clock = deps.clock;
     this.#logger = deps.logger;
     this.#tcp = tcpOptions(place);
+    this.#listening = tcpOptions(place.isOnlyOutgoingMarked ? { ...place, packetMark: undefined } : place);
     this.#canKeepSource = place.originalSource !== "never";
   }
 
@@ -57,10 +63,10 @@ export class PodSockets {
    */
   async listen(port: ListenPort, onConnection: (socket: Socket) => void): Promise<Server> {
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, onConnection);
-    const { keepAlive: _keepAlive, userTimeoutMs: _userTimeoutMs, ...bare } = this.#tcp;
+    const { keepAlive: _keepAlive, userTimeoutMs: _userTimeoutMs, ...bare } = this.#listening;
     const options = {
       // Tunnels have pings of their own.
-      ...(port === PORTS.HBONE ? bare : this.#tcp),
+      ...(port === PORTS.HBONE ? bare : this.#listening),
       port,
       reusePort: this.#place.isPortReused,
     };
@@ -111,7 +117,7 @@ export class PodSockets {
    */
   async listenAt({ ip, port }: SocketAddress, onConnection: (socket: Socket) => void): Promise<Server> {
     const server = createServer({ allowHalfOpen: true, noDelay: true }, onConnection);
-    await listenTcp(server, { ...this.#tcp, address: ip, port, reusePort: this.#place.isPortReused });
+    await listenTcp(server, { ...this.#listening, address: ip, port, reusePort: this.#place.isPortReused });
     return server;
   }
 
@@ -120,18 +126,13 @@ export class PodSockets {
    * @throws MeshError as {@link listen}
    */
   bindUdp({ ip, port }: SocketAddress): Promise<UdpSocket> {
-    return bindUdp({ ...this.#udp(), address: ip, port, reusePort: this.#place.isPortReused });
+    return bindUdp({ ...udpOptions(this.#listening), address: ip, port, reusePort: this.#place.isPortReused });
   }
 
   /** A socket for datagrams to a server and back. */
   openUdp({ ip }: SocketAddress): Promise<UdpSocket> {
     const address = familyOf(ip) === 4 ? "0.0.0.0" : "::";
-    return bindUdp({ ...this.#udp(), address, port: 0, reusePort: false });
-  }
-
-  #udp(): Pick<TcpOptions, "mark"> & { readonly netns?: NetnsRef } {
-    const { mark, netns } = this.#tcp;
-    return { ...(mark !== undefined && { mark }), ...(netns && { netns }) };
+    return bindUdp({ ...udpOptions(this.#tcp), address, port: 0, reusePort: false });
   }
 
   /**
@@ -169,13 +170,17 @@ export class PodSockets {
   }
 }
 
+function udpOptions({ mark, netns }: SocketOptions): Pick<SocketOptions, "mark" | "netns"> {
+  return { ...(mark !== undefined && { mark }), ...(netns && { netns }) };
+}
+
 function isAboutSource(error: unknown): boolean {
   return ["LINUX_CAPABILITY_MISSING", "LINUX_SYSCALL", "LINUX_ADDRESS_INVALID"].some((code) =>
     linuxErrors.is(error, code as "LINUX_SYSCALL"),
   );
 }
 
-function tcpOptions({ netns, packetMark, keepalive }: SocketPlace): TcpOptions & { readonly netns?: NetnsRef } {
+function tcpOptions({ netns, packetMark, keepalive }: SocketPlace): SocketOptions {
   const { isEnabled, timeMs, intervalMs, retries, isUserTimeoutEnabled } = keepalive;
   const keepAlive: KeepAlive = {
     idleSeconds: Math.max(Math.round(timeMs / 1000), 1),

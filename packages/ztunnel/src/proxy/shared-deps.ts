@@ -3,6 +3,7 @@ import type { Clock, Logger } from "@ambientmesh/core";
 import type { IoBuffers } from "@ambientmesh/hbone";
 import type { CertificateSource, RevocationSource, TlsPolicy } from "@ambientmesh/spiffe";
 import type { ZtunnelConfig } from "../config/model.ts";
+import type { OnDemandAddresses } from "../control/on-demand.ts";
 import type { DecisionContext } from "../decision/context.ts";
 import type { DnsShared } from "../dns/mesh-names.ts";
 import type { MeshState } from "../state/mesh-state.ts";
@@ -16,6 +17,8 @@ export interface SharedDeps {
   readonly logger: Logger;
   readonly state: MeshState;
   readonly decisions: DecisionContext;
+  /** Fetches addresses when they are called; undefined: the control plane sends all of them. */
+  readonly onDemand: OnDemandAddresses | undefined;
   readonly certificates: CertificateSource;
   readonly tlsPolicy: TlsPolicy;
   readonly revocation: RevocationSource | undefined;

@@ -281,7 +281,9 @@ it("holds every part, sorted, and no secrets", () => {
     illegalPorts: new Set([15_008, 15_001]),
     state,
     certificates: staticSource(),
-    pods: () => [{ uid: "u", workload: { name: "a", namespace: "n", serviceAccount: "s" }, running: undefined }],
+    hosting: {
+      pods: [{ uid: "u", workload: { name: "a", namespace: "n", serviceAccount: "s" }, running: undefined }],
+    },
     clock: new FakeClock(),
   });
   expect(JSON.stringify(dump)).not.toContain("t0ken");

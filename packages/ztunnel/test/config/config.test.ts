@@ -56,8 +56,10 @@ it("has a default for everything", () => {
       "isBaggageEnabled": true,
       "isIpv6Enabled": true,
       "isLocalhostAppTunnel": true,
+      "isOnDemand": false,
       "isPolicyLoggedAsInfo": false,
       "isPortReused": true,
+      "isProxyEnabled": true,
       "isTls12Enabled": false,
       "keepalive": {
         "intervalMs": 180000,
@@ -66,9 +68,17 @@ it("has a default for everything", () => {
         "retries": 9,
         "timeMs": 180000,
       },
+      "localConfig": {
+        "policies": [],
+        "services": [],
+        "workloads": [],
+      },
       "localNode": undefined,
       "logFilter": "info",
       "logFormat": "plain",
+      "mode": {
+        "kind": "shared",
+      },
       "network": "",
       "nodeMetadata": {},
       "originalSource": "auto",
@@ -235,18 +245,18 @@ describe("the mesh config", () => {
 
 describe("a start is refused", () => {
   test.each<[Env, string]>([
-    [{ PROXY_MODE: "dedicated" }, "PROXY_MODE asks for dedicated mode, which this version can't do"],
+    [{ PROXY_MODE: "dedicated" }, 'PROXY_WORKLOAD_INFO="" is not namespace/name/service-account'],
+    [{ PROXY_MODE: "dedicated", PROXY_WORKLOAD_INFO: "a/b" }, 'PROXY_WORKLOAD_INFO="a/b" is not'],
     [{ PROXY_MODE: "sidecar" }, 'PROXY_MODE="sidecar" is none of shared, dedicated'],
-    [{ PROXY_WORKLOAD_INFO: "a/b/c" }, "PROXY_WORKLOAD_INFO asks for dedicated mode"],
-    [{ XDS_ON_DEMAND: "true" }, "XDS_ON_DEMAND asks for on-demand discovery"],
+    [{ XDS_ON_DEMAND: "true" }, "XDS_ON_DEMAND=true needs ISTIO_META_DNS_CAPTURE=false"],
     [{ FAKE_CA: "true" }, "FAKE_CA asks for a CA for tests"],
     [{ UNSTABLE_ENABLE_SOCKS5: "true" }, "UNSTABLE_ENABLE_SOCKS5 asks for the SOCKS5 listener"],
-    [{ LOCAL_XDS_PATH: "/x" }, "LOCAL_XDS_PATH asks for a local configuration"],
-    [{ LOCAL_XDS: "{}" }, "LOCAL_XDS asks for a local configuration"],
+    [{ LOCAL_XDS_PATH: "/x" }, 'LOCAL_XDS_PATH="/x" can\'t be read'],
+    [{ LOCAL_XDS: "workloads: 5" }, "the local configuration can't be used: it.workloads is not a list"],
+    [{ LOCAL_XDS: "{}", LOCAL_XDS_PATH: "/x" }, "LOCAL_XDS_PATH and LOCAL_XDS are both set"],
     [{ COMPLIANCE_POLICY: "fips" }, 'COMPLIANCE_POLICY="fips" is none of pqc'],
-    [{ ENABLE_PROXY: "false" }, "ENABLE_PROXY=false leaves nothing to run"],
+    [{ ENABLE_PROXY: "false", ISTIO_META_DNS_CAPTURE: "false" }, "leave nothing to run"],
     [{ ISTIO_META_DNS_PROXY_ADDR: "example.org:53" }, 'ISTIO_META_DNS_PROXY_ADDR="example.org:53" is neither'],
-    [{ XDS_ADDRESS: "" }, 'XDS_ADDRESS="" turns the control plane off'],
     [{ CA_ADDRESS: "http://x:1" }, 'CA_ADDRESS="http://x:1" is not an https address'],
     [{ XDS_ADDRESS: "https://" }, 'XDS_ADDRESS="https://" is not an https address'],
     [{ ISTIO_METAJSON_X: "{" }, "ISTIO_METAJSON_X is not JSON"],
@@ -292,4 +302,28 @@ test.each([
   ["on loopback at a port", { ISTIO_META_DNS_PROXY_ADDR: "localhost:5353" }, { ip: undefined, port: 5353 }],
 ] as const)("the DNS proxy is %s", (_name, env, expected) => {
   expect(parse(env).dnsProxy).toEqual(expected);
+});
+
+test.each([
+  ["all pods of a node", {}, { mode: { kind: "shared" }, packetMark: 1337, isProxyEnabled: true, isOnDemand: false }],
+  [
+    "one workload",
+    { PROXY_MODE: "dedicated", PROXY_WORKLOAD_INFO: "shop/web-1/web" },
+    {
+      mode: { kind: "dedicated", workload: { namespace: "shop", name: "web-1", serviceAccount: "web" } },
+      packetMark: undefined,
+    },
+  ],
+  ["without a control plane", { XDS_ADDRESS: "", CA_ADDRESS: "" }, { xds: undefined, ca: undefined }],
+  ["names only", { ENABLE_PROXY: "false" }, { isProxyEnabled: false }],
+  ["on demand", { XDS_ON_DEMAND: "true", ISTIO_META_DNS_CAPTURE: "false" }, { isOnDemand: true, dnsProxy: undefined }],
+])("serves %s", (_name, env, expected) => {
+  expect(parse(env)).toMatchObject(expected);
+});
+
+it("reads a local configuration from a file or a variable", () => {
+  const text = "workloads: [{ name: a, namespace: b, workloadIps: [10.0.0.1], services: {} }]";
+  const expected = { localConfig: { workloads: [{ name: "a", addresses: ["10.0.0.1"] }] } };
+  expect(parse({ LOCAL_XDS: text })).toMatchObject(expected);
+  expect(parse({ LOCAL_XDS_PATH: "/local.yaml" }, { "/local.yaml": text })).toMatchObject(expected);
 });

@@ -179,7 +179,7 @@ describe.runIf(canUseNetns(process.env))("the program", () => {
     [
       "a wrong setting",
       { PROXY_MODE: "dedicated" },
-      "ztunnel can't start: PROXY_MODE asks for dedicated mode, which this version can't do\n",
+      /^ztunnel can't start: PROXY_WORKLOAD_INFO="" is not namespace\/name\/service-account/,
     ],
     ["a wrong log filter", { RUST_LOG: "loud" }, /^ztunnel: log filter "loud" names "loud"/],
   ])("ends with one clear line for %s", async (_name, overrides, expected) => {

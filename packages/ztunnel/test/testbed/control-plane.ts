@@ -11,7 +11,10 @@ import { IMPERSONATED_IDENTITY, certificateServiceDefinition } from "@ambientmes
 import { systemClock } from "@ambientmesh/core";
 import { parseSpiffeId } from "@ambientmesh/spiffe";
 import { createTestAuthority, type TestAuthority } from "@ambientmesh/testkit";
+import { ipFromBytes } from "../../src/net/address.ts";
 import { GrpcListener, ResourceStore, XdsServer, fixedTls, serveXds } from "@ambientmesh/xds";
+
+const nodeKey = (node: string): string => `node/${node}`;
 
 type Init<Schema extends DescMessage> = Omit<MessageInitShape<Schema>, "$typeName">;
 
@@ -29,6 +32,8 @@ export class ControlPlane implements AsyncDisposable {
   readonly addresses = new ResourceStore(ADDRESS_TYPE_URL);
   readonly policies = new ResourceStore(AUTHORIZATION_TYPE_URL);
   ttlSeconds = 86_400;
+  /** Whom a certificate is for that names nobody: of who asks in his own name. */
+  ownIdentity: string | undefined;
   /** While false the CA refuses everybody. */
   isIssuing = true;
   #listener: GrpcListener | undefined;
@@ -62,7 +67,14 @@ export class ControlPlane implements AsyncDisposable {
       { clock: systemClock },
       {
         types: [
-          { typeUrl: ADDRESS_TYPE_URL, source: this.addresses },
+          {
+            typeUrl: ADDRESS_TYPE_URL,
+            source: this.addresses,
+            implicitNames: ({ node }) => {
+              const name = node.metadata?.["NODE_NAME"];
+              return typeof name === "string" ? [nodeKey(name)] : [];
+            },
+          },
           { typeUrl: AUTHORIZATION_TYPE_URL, source: this.policies },
         ],
       },
@@ -90,7 +102,13 @@ export class ControlPlane implements AsyncDisposable {
 
   publishWorkload(workload: Init<typeof WorkloadSchema> & { readonly uid: string }): void {
     const address = create(AddressSchema, { type: { case: "workload", value: create(WorkloadSchema, workload) } });
-    this.addresses.set({ name: workload.uid, value: toBinary(AddressSchema, address) });
+    const { addresses = [], network = "", node = "" } = workload;
+    this.addresses.set({
+      name: workload.uid,
+      value: toBinary(AddressSchema, address),
+      aliases: addresses.map((bytes) => `${network}/${ipFromBytes(bytes)}`),
+      keys: [nodeKey(node), ...Object.keys(workload.services ?? {})],
+    });
     this.addresses.publish();
   }
 
@@ -98,7 +116,13 @@ export class ControlPlane implements AsyncDisposable {
     service: Init<typeof ServiceSchema> & { readonly namespace: string; readonly hostname: string },
   ): void {
     const address = create(AddressSchema, { type: { case: "service", value: create(ServiceSchema, service) } });
-    this.addresses.set({ name: `${service.namespace}/${service.hostname}`, value: toBinary(AddressSchema, address) });
+    this.addresses.set({
+      name: `${service.namespace}/${service.hostname}`,
+      value: toBinary(AddressSchema, address),
+      aliases: (service.addresses ?? []).map(
+        ({ network = "", address: bytes = new Uint8Array() }) => `${network}/${ipFromBytes(bytes)}`,
+      ),
+    });
     this.addresses.publish();
   }
 
@@ -116,7 +140,7 @@ export class ControlPlane implements AsyncDisposable {
 
   async #issue({ request, metadata }: UnaryCall, answer: UnaryAnswer): Promise<void> {
     try {
-      const id = request.metadata?.[IMPERSONATED_IDENTITY];
+      const id = request.metadata?.[IMPERSONATED_IDENTITY] ?? this.ownIdentity;
       if (!this.isIssuing || metadata.get("authorization")[0] !== `Bearer ${TOKEN}` || typeof id !== "string") {
         throw new Error("refused");
       }
