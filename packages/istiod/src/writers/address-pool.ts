@@ -43,6 +43,11 @@ export class AddressPool {
   follow(key: string, entry: ServiceEntry | undefined): readonly string[] {
     const before = this.#entries.get(key);
     if (before) this.#count(key, before, -1);
+    for (const family of this.#families) {
+      for (const host of before?.spec.hosts ?? []) {
+        if (!entry || givenTo(entry).some(({ value }) => family.has(value))) family.offers.delete(`${key} ${host}`);
+      }
+    }
     if (entry) this.#entries.set(key, entry);
     else this.#entries.delete(key);
     return entry ? this.#count(key, entry, 1).filter((other) => other !== key) : [];
@@ -58,7 +63,7 @@ export class AddressPool {
         const kept = present.find(
           (given) => given.host === host && family.has(given.value) && this.#isOurs(given, key),
         );
-        const value = kept?.value ?? family.next((candidate) => this.#isTaken(candidate));
+        const value = kept?.value ?? this.#offer(family, `${key} ${host}`);
         return value === undefined ? [] : [{ value, host }];
       }),
     );
@@ -66,6 +71,16 @@ export class AddressPool {
       desired.length === present.length &&
       desired.every(({ value, host }) => present.some((given) => given.value === value && given.host === host));
     return isSame ? undefined : desired;
+  }
+
+  /** The same again until it is taken, so that a failed write does not use it up. */
+  #offer(family: Family, to: string): string | undefined {
+    const before = family.offers.get(to);
+    if (before !== undefined && !this.#isTaken(before)) return before;
+    const value = family.next((candidate) => this.#isTaken(candidate));
+    if (value === undefined) family.offers.delete(to);
+    else family.offers.set(to, value);
+    return value;
   }
 
   #isOurs({ value }: GivenAddress, key: string): boolean {
@@ -102,6 +117,8 @@ export class AddressPool {
 
 /** One range, walked through once from its beginning, then again. */
 class Family {
+  /** What was offered to whom ("entry host") and is not in the entry yet. */
+  readonly offers = new Map<string, string>();
   readonly #range: AddressRange;
   readonly #length: number;
   readonly #size: bigint;

@@ -131,8 +131,12 @@ describe("conflicts", () => {
     pool.follow("a", entry("a"));
     expect(first("a")).toBe("10.0.0.1");
     pool.follow("a", undefined);
-    pool.follow("b", entry("b"));
-    expect(["b", "b", "b"].map(first)).toEqual(["10.0.0.2", "10.0.0.3", "10.0.0.1"]);
+    const given = ["b", "c", "d"].map((name) => {
+      pool.follow(name, entry(name));
+      return first(name);
+    });
+    expect(given).toEqual(["10.0.0.2", "10.0.0.3", "10.0.0.1"]);
+    expect(first("b")).toBe("10.0.0.2");
   });
 
   it("a range that is used up gives nothing", () => {
