@@ -26,7 +26,7 @@ export default defineConfig({
       },
       project("integration", ["packages/*/test/integration/**/*.test.ts"], 30_000),
       project("netns", ["packages/*/test/netns/**/*.test.ts"], 60_000, true),
-      project("e2e", ["e2e/**/*.test.ts"], 300_000, true),
+      project("e2e", ["e2e/**/*.test.ts"], 600_000, true),
     ],
   },
 });

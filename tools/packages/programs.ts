@@ -19,7 +19,7 @@ const OF_THE_OUTER_NPM = /^(npm_config_local_prefix|npm_package_|npm_lifecycle_|
 export function run(program: string, args: readonly string[], options: RunOptions): Promise<string> {
   const outer = Object.entries(process.env).filter(([name]) => !OF_THE_OUTER_NPM.test(name));
   const env = { ...Object.fromEntries(outer), NO_COLOR: "1", ...options.env };
-  const { cwd, timeoutMs: timeout = 120_000 } = options;
+  const { cwd, timeoutMs: timeout = 300_000 } = options;
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   execFile(program, args, { cwd, env, timeout, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
     if (error) reject(new Error(`${error.message.split("\n")[0]}\n${stdout}${stderr}`));

@@ -21,6 +21,7 @@ const PACKAGES = {
   "ca-certificates": undefined,
   iptables: "iptables",
   openssl: "openssl",
+  procps: "pgrep",
   python3: "python3",
 };
 const MESH = ["iproute2", "nftables", "tcpdump", "curl", "util-linux"];
@@ -28,7 +29,7 @@ const MESH = ["iproute2", "nftables", "tcpdump", "curl", "util-linux"];
 const COMMANDS = {
   start: { packages: MESH, argv: (args) => node("packages/cli/src/main.ts", ["local", "up", "--story", ...args]) },
   test: {
-    packages: [...MESH, "iptables", "openssl", "python3"],
+    packages: [...MESH, "iptables", "openssl", "procps", "python3"],
     argv: () => [process.execPath, npmCli(), "run", "check"],
   },
   bench: { packages: MESH, argv: (args) => node("bench/main.ts", args) },

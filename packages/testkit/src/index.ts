@@ -11,6 +11,8 @@ export {
   buildNetwork,
   canUseNetns,
   networkErrors,
+  obstacleToOtherUsers,
+  obstacleToUserNamespaces,
   startCapture,
   type Capture,
   type CaptureOptions,

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { chmodSync, chownSync, existsSync, readFileSync, readdirSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
-import { canUseNetns } from "@ambientmesh/testkit";
+import { canUseNetns, obstacleToOtherUsers, obstacleToUserNamespaces } from "@ambientmesh/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { processIdentity, readRecord, type MeshRecord } from "../../src/local/run-directory/record.ts";
 import { AmbientctlCommand, RunRoot, runAmbientctl, type CommandOptions } from "./support/command.ts";
@@ -14,6 +14,8 @@ import { TestFolder, tracesOf, uniqueName } from "./support/test-mesh.ts";
 
 const NOBODY = 65_534;
 const WITHOUT_ROOT = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", "--"];
+const HAS_ORDINARY_USERS =
+  obstacleToUserNamespaces() === undefined && obstacleToOtherUsers(import.meta.dirname) === undefined;
 
 describe.runIf(canUseNetns(process.env))("ambientctl local", () => {
   let folder: TestFolder;
@@ -146,30 +148,33 @@ describe.runIf(canUseNetns(process.env))("ambientctl local", () => {
     expect((await ask(other)).code).toBe(0);
   });
 
-  it("works for an ordinary user in a user namespace, with ports of the machine", async () => {
-    for (const path of [dirname(runRoot.path), folder.path]) chownSync(path, NOBODY, NOBODY);
-    chmodSync(folder.path, 0o755);
-    const asNobody = { ...options, prefix: WITHOUT_ROOT };
-    const before = readdirSync("/run/netns");
-    await using up = start({ prefix: WITHOUT_ROOT }, "--forward", "shop/echo:80");
-    await up.says("The mesh is up");
-    expect(readdirSync("/run/netns")).toEqual(before);
-    const { runId } = recordOf(name);
-    const exec = ["local", "exec", "--name", name, "client", "--", "curl", "-sS", "http://echo/"];
-    expect(await runAmbientctl(exec, asNobody)).toMatchObject({
-      code: 0,
-      stdout: expect.stringContaining('"pod":"echo-') as string,
-    });
-    const url = /http:\/\/127\.0\.0\.1:\d+\//.exec(up.stderr)?.[0] ?? "";
-    expect((await fetch(url)).status).toBe(200);
-    const status = await runAmbientctl(named("status"), asNobody);
-    expect(status).toMatchObject({ code: 0, stdout: expect.stringContaining("client") as string });
-    expect(await runAmbientctl(named("down"), asNobody)).toMatchObject({ code: 0 });
-    expect(await up.ended()).toBe(0);
-    await nothingLeft(name, runId);
-  });
+  it.runIf(HAS_ORDINARY_USERS)(
+    "works for an ordinary user in a user namespace, with ports of the machine",
+    async () => {
+      for (const path of [dirname(runRoot.path), folder.path]) chownSync(path, NOBODY, NOBODY);
+      chmodSync(folder.path, 0o755);
+      const asNobody = { ...options, prefix: WITHOUT_ROOT };
+      const before = readdirSync("/run/netns");
+      await using up = start({ prefix: WITHOUT_ROOT }, "--forward", "shop/echo:80");
+      await up.says("The mesh is up");
+      expect(readdirSync("/run/netns")).toEqual(before);
+      const { runId } = recordOf(name);
+      const exec = ["local", "exec", "--name", name, "client", "--", "curl", "-sS", "http://echo/"];
+      expect(await runAmbientctl(exec, asNobody)).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining('"pod":"echo-') as string,
+      });
+      const url = /http:\/\/127\.0\.0\.1:\d+\//.exec(up.stderr)?.[0] ?? "";
+      expect((await fetch(url)).status).toBe(200);
+      const status = await runAmbientctl(named("status"), asNobody);
+      expect(status).toMatchObject({ code: 0, stdout: expect.stringContaining("client") as string });
+      expect(await runAmbientctl(named("down"), asNobody)).toMatchObject({ code: 0 });
+      expect(await up.ended()).toBe(0);
+      await nothingLeft(name, runId);
+    },
+  );
 
-  it("ends the mesh of an ordinary user when what has started it is killed", async () => {
+  it.runIf(HAS_ORDINARY_USERS)("ends the mesh of an ordinary user when what has started it is killed", async () => {
     for (const path of [dirname(runRoot.path), folder.path]) chownSync(path, NOBODY, NOBODY);
     const up = start({ prefix: WITHOUT_ROOT });
     await up.says("The mesh is up");

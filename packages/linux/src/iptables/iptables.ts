@@ -3,7 +3,7 @@ import { linuxErrors } from "../errors.ts";
 import { createNetns } from "../netns/in-netns.ts";
 import type { NetnsRef } from "../netns/netns.ts";
 import type { RulesOptions } from "../nftables/nft.ts";
-import { runTool } from "../process/run.ts";
+import { inCgroupNamespace, runTool } from "../process/run.ts";
 
 /** The kernel interface a build of iptables speaks. Rules of one are invisible to the other. */
 export type IptablesVariant = "legacy" | "nft";
@@ -73,10 +73,12 @@ export async function restoreIptables(
   tool: IptablesTool,
   version: IpVersion,
   rules: string,
-  { netns, signal }: RulesOptions = {},
+  options: RulesOptions = {},
 ): Promise<void> {
+  const { netns, signal } = options;
   // Legacy builds share one lock per machine, hence the wait.
-  await runTool([`${tool.programs[version]}-restore`, "--noflush", "--wait"], { netns, signal, stdin: rules });
+  const command = [`${tool.programs[version]}-restore`, "--noflush", "--wait"] as const;
+  await runTool(inCgroupNamespace(command, options), { netns, signal, stdin: rules });
 }
 
 /** The rules that are there, in the format of iptables-save. @throws MeshError as {@link restoreIptables} */
@@ -105,10 +107,10 @@ export async function canonicalIptables(
   tool: IptablesTool,
   version: IpVersion,
   rules: string,
-  signal?: AbortSignal,
+  { cgroupNamespace, signal }: Omit<RulesOptions, "netns"> = {},
 ): Promise<readonly string[]> {
   using netns: NetnsRef & Disposable = createNetns();
-  const options = { netns, ...(signal && { signal }) };
+  const options = { netns, ...(cgroupNamespace !== undefined && { cgroupNamespace }), ...(signal && { signal }) };
   await restoreIptables(tool, version, rules, options);
   return comparableIptables(await saveIptables(tool, version, options));
 }

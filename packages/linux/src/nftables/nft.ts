@@ -3,7 +3,7 @@ import { messageOf } from "@ambientmesh/core";
 import { linuxErrors } from "../errors.ts";
 import { createNetns } from "../netns/in-netns.ts";
 import type { NetnsRef } from "../netns/netns.ts";
-import { runProgram, runTool, toolError } from "../process/run.ts";
+import { inCgroupNamespace, runProgram, runTool, toolError } from "../process/run.ts";
 
 /** One object of nft's JSON output: `{ "table": {…} }`, `{ "chain": {…} }`, `{ "rule": {…} }`, … (libnftables-json(5)). */
 export type NftObject = Readonly<Record<string, unknown>>;
@@ -16,6 +16,11 @@ export interface NftTable {
 export interface RulesOptions {
   /** Unset: the namespace of this process. */
   readonly netns?: NetnsRef;
+  /**
+   * A file that stands for a control group namespace (`/proc/1/ns/cgroup`), in which control groups that rules name are
+   * looked up. Unset: that of this process.
+   */
+  readonly cgroupNamespace?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -44,8 +49,9 @@ export async function detectNft(signal?: AbortSignal): Promise<NftTool | undefin
  * @throws MeshError LINUX_TOOL_FAILED (details.stderr points at the line), LINUX_TOOL_MISSING,
  * LINUX_CAPABILITY_MISSING, LINUX_FEATURE_MISSING, ABORTED
  */
-export async function applyNftables(ruleset: string, { netns, signal }: RulesOptions = {}): Promise<void> {
-  await runTool(["nft", "-f", "-"], { netns, signal, stdin: ruleset });
+export async function applyNftables(ruleset: string, options: RulesOptions = {}): Promise<void> {
+  const { netns, signal } = options;
+  await runTool(inCgroupNamespace(["nft", "-f", "-"], options), { netns, signal, stdin: ruleset });
 }
 
 /**
@@ -91,9 +97,12 @@ export function comparableNftables(objects: readonly NftObject[]): readonly NftO
  * learn whether a namespace still holds what was once applied. Costs one short-lived namespace.
  * @throws MeshError as {@link applyNftables}
  */
-export async function canonicalNftables(ruleset: string, signal?: AbortSignal): Promise<readonly NftObject[]> {
+export async function canonicalNftables(
+  ruleset: string,
+  { cgroupNamespace, signal }: Omit<RulesOptions, "netns"> = {},
+): Promise<readonly NftObject[]> {
   using netns = createNetns();
-  const options = { netns, ...(signal && { signal }) };
+  const options = { netns, ...(cgroupNamespace !== undefined && { cgroupNamespace }), ...(signal && { signal }) };
   await applyNftables(ruleset, options);
   return comparableNftables((await listNftables(options)) ?? []);
 }

@@ -35,6 +35,14 @@ export const SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 const DEFAULT_MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
 const DEFAULT_ENV = { PATH: SEARCH_PATH, LC_ALL: "C" };
 
+/** The command, run in a control group namespace if one is given (by nsenter of util-linux; needs CAP_SYS_ADMIN). */
+export function inCgroupNamespace(
+  command: readonly [string, ...string[]],
+  { cgroupNamespace }: { readonly cgroupNamespace?: string },
+): readonly [string, ...string[]] {
+  return cgroupNamespace === undefined ? command : ["nsenter", `--cgroup=${cgroupNamespace}`, "--", ...command];
+}
+
 /**
  * Starts a program, in another network namespace if one is given: a child is in the namespace its parent's thread is
  * in at the fork, and Node forks before `spawn` returns.

@@ -26,8 +26,8 @@ it.runIf(mayUseNetns())("mounts in a chroot are seen by the program only", async
   const folder = mkdtempSync(join(tmpdir(), "linux-chroot-"));
   try {
     const program = [...ownMountNamespace(true), "sh", "-c", PROGRAM, "sh", "an argument"];
-    const script = ["unshare", "--mount", "--propagation", "private", "sh", "-c", IN_CHROOT, "sh", folder] as const;
-    const { stdout, stderr } = await runProgram([...script, ...program]);
+    const script = [...ownMountNamespace(), "sh", "-c", IN_CHROOT, "sh", folder];
+    const { stdout, stderr } = await runProgram([...script, ...program] as [string, ...string[]]);
     const [mountInfo = "", output] = stdout.split("--\n");
     expect(stderr).toBe("");
     expect(output).toBe("inside: private / an argument\noutside: before\n");

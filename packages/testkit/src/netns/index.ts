@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 export { networkErrors } from "./errors.ts";
+export { obstacleToOtherUsers, obstacleToUserNamespaces } from "./ordinary-user.ts";
 export { canUseNetns } from "./requirement.ts";
 export { startCapture, type Capture, type CaptureOptions } from "./capture.ts";
 export {
