@@ -45,8 +45,10 @@ export class Consumer implements Disposable {
         "--install-strategy=linked",
         ...consumer.packages.map(({ tarball }) => tarball),
         // Beside them what examples import themselves, and an older Node.js.
-        `@types/node@${ownVersionOf("@types/node")}`,
         `@bufbuild/protobuf@${protobuf?.["@bufbuild/protobuf"]}`,
+        ...["@types/node", "@grpc/grpc-js", "@grpc/grpc-js-xds", "undici"].map(
+          (name) => `${name}@${ownVersionOf(name)}`,
+        ),
         `${OLD_NODE}@22`,
       ]);
       return consumer;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Packs every published package, installs the tarballs into an empty project and uses them there, under Node.js 22 and 24.
 // Needs npm and its registry (or cache): npx vitest run --project e2e e2e/packages
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { canUseNetns } from "@ambientmesh/testkit";
@@ -103,8 +103,12 @@ describe.each(published)("the tarball of %s", (name) => {
 });
 
 describe("the types", () => {
-  it("hold for the examples of all READMEs and for every entry point", async () => {
+  it("hold for the examples of all READMEs, for examples/libraries and for every entry point", async () => {
     const sources = new Map<string, string>();
+    const examples = join(ROOT, "examples", "libraries");
+    for (const file of readdirSync(examples).filter((name) => name.endsWith(".ts"))) {
+      sources.set(`program-${file.slice(0, -".ts".length)}`, readFileSync(join(examples, file), "utf8"));
+    }
     for (const each of consumer.packages) {
       const example = exampleOf(readFileSync(join(each.folder, "README.md"), "utf8"));
       if (example !== undefined) sources.set(each.shortName, `${example}\nexport {};\n`);
