@@ -35,6 +35,7 @@ export const REASONS = {
   SERVICE_UNKNOWN: { flag: "CONNECT", meaning: "The peer's CONNECT names a host that no known service has." },
   PORT_UNKNOWN: { flag: "CONNECT", meaning: "The service does not have the port." },
   PORT_ILLEGAL: { flag: "CONNECT", meaning: "The port belongs to this proxy, not to the app." },
+  POD_LIMIT: { flag: "CONNECT", meaning: "The pod has as many connections as one pod may have on this node." },
   CONNECT_FAILED: { flag: "CONNECT", meaning: "The next hop refused the TCP connection or could not be reached." },
   CONNECT_TIMEOUT: { flag: "CONNECT", meaning: "The next hop did not answer the TCP connection in time." },
   TUNNEL_BLOCKED: {

@@ -2,6 +2,7 @@
 import { PORTS } from "@ambientmesh/api";
 import { systemClock, type Clock, type Logger } from "@ambientmesh/core";
 import { IoBuffers } from "@ambientmesh/hbone";
+import { openFileLimit } from "@ambientmesh/linux";
 import { createTlsPolicy, CrlFile, SecretManager } from "@ambientmesh/spiffe";
 import {
   createAccessLog,
@@ -21,7 +22,9 @@ import { HostResolver, systemLookup } from "./proxy/host-resolver.ts";
 import type { SharedDeps } from "./proxy/shared-deps.ts";
 import type { MeshState } from "./state/mesh-state.ts";
 import { AccessLines } from "./telemetry/access-lines.ts";
+import { PolicyMetrics } from "./telemetry/policy-metrics.ts";
 import { TrafficMetrics } from "./telemetry/traffic-metrics.ts";
+import { markUnstable } from "./telemetry/unstable-metrics.ts";
 
 /** What everything in a ztunnel is made with. */
 export interface Base {
@@ -36,8 +39,14 @@ export interface Base {
 /** Nobody may be sent to these: they are the proxy's own. */
 export const ILLEGAL_PORTS: ReadonlySet<number> = new Set([PORTS.OUTBOUND, PORTS.INBOUND_PLAINTEXT, PORTS.HBONE]);
 
+/** Of the two sockets of a connection. */
+const FDS_PER_CONNECTION = 2;
+/** However few files may be open, a pod has this many connections. */
+const MIN_POD_CONNECTIONS = 256;
+
 export function createBase(config: ZtunnelConfig, deps: ZtunnelDeps): Base {
-  const { output, clock = systemClock, metrics = createMetrics(), random = Math.random } = deps;
+  const { output, clock = systemClock, random = Math.random } = deps;
+  const metrics = markUnstable(deps.metrics ?? createMetrics());
   const levels = deps.levels ?? new LogLevels(config.logFilter, { program: "ztunnel" });
   const logger = createLogger({ output, levels, clock }, { scope: "ztunnel" });
   metrics
@@ -87,6 +96,8 @@ export async function createShared(
       access: new AccessLines(createAccessLog(base)),
       metrics: new TrafficMetrics(metrics),
     },
+    policyMetrics: new PolicyMetrics(metrics),
+    maxPodConnections: Math.max(MIN_POD_CONNECTIONS, Math.floor(openFileLimit().soft / FDS_PER_CONNECTION / 2)),
     resolver: new HostResolver({ lookup, metrics, random }),
     dns: config.dnsProxy && createDns(config, base, state),
     buffers: new IoBuffers(),

@@ -32,18 +32,18 @@ export class DnsMetrics {
   constructor(metrics: Metrics) {
     const counter = (name: string, help: string): Family<Label, CounterSeries> =>
       metrics.counter({ name, help, labels: LABELS });
-    this.#requests = counter("istio_dns_requests_total", "The total number of DNS requests (unstable)");
+    this.#requests = counter("istio_dns_requests_total", "The total number of DNS requests");
     this.#forwarded = counter(
       "istio_dns_upstream_requests_total",
-      "The total number of DNS requests passed on to a name server (unstable)",
+      "The total number of DNS requests passed on to a name server",
     );
     this.#failures = counter(
       "istio_dns_upstream_failures_total",
-      "The total number of DNS requests passed on that failed (unstable)",
+      "The total number of DNS requests passed on that failed",
     );
     this.#duration = metrics.histogram({
       name: "istio_dns_upstream_request_duration_seconds",
-      help: "How long name servers took to answer (unstable)",
+      help: "How long name servers took to answer",
       labels: LABELS,
       buckets: BUCKETS_SECONDS,
     });

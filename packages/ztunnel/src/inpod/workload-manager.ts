@@ -52,15 +52,12 @@ export class WorkloadManager {
     const gauge = (name: string, help: string): GaugeSeries => metrics.gauge({ name, help }).with({});
     const counter = (name: string, help: string): CounterSeries => metrics.counter({ name, help }).with({});
     this.#counts = {
-      active: gauge("workload_manager_active_proxy_count", "The number of pods that have a proxy now (unstable)"),
-      pending: gauge(
-        "workload_manager_pending_proxy_count",
-        "The number of pods whose proxy could not be started (unstable)",
-      ),
+      active: gauge("workload_manager_active_proxy_count", "The number of pods that have a proxy now"),
+      pending: gauge("workload_manager_pending_proxy_count", "The number of pods whose proxy could not be started"),
     };
     this.#changes = {
-      started: counter("workload_manager_proxies_started_total", "Pods whose proxy was started (unstable)"),
-      stopped: counter("workload_manager_proxies_stopped_total", "Pods whose proxy was stopped (unstable)"),
+      started: counter("workload_manager_proxies_started_total", "Pods whose proxy was started"),
+      stopped: counter("workload_manager_proxies_stopped_total", "Pods whose proxy was stopped"),
     };
     this.#refresh();
   }

@@ -42,7 +42,7 @@ export class HostResolver {
     this.#random = deps.random;
     this.#lookups = deps.metrics.counter({
       name: "istio_on_demand_dns_total",
-      help: "The total number of requests that used on-demand DNS (unstable)",
+      help: "The total number of requests that used on-demand DNS",
       labels: LABELS,
     });
   }

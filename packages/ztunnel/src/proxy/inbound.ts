@@ -120,6 +120,8 @@ export class InboundProxy {
   /** Serves the request to its end, or says why not. */
   async #answer(request: Request, connection: Connection): Promise<Refusal | undefined> {
     const { method, authority, context } = request;
+    const overload = this.#pod.connections.overload();
+    if (overload) return overload;
     const local = await localWorkload(this.#pod, connection.signal);
     if (!local) return refuse("SOURCE_UNKNOWN", describeWorkload(this.#pod));
     connection.reached("source-known");

@@ -82,6 +82,8 @@ export class OutboundProxy {
   }
 
   async #connect(socket: Socket, connection: Connection): Promise<Established | Refusal> {
+    const overload = this.#pod.connections.overload();
+    if (overload) return overload;
     const source = await localWorkload(this.#pod, connection.signal);
     if (!source) return refuse("SOURCE_UNKNOWN", describeWorkload(this.#pod));
     connection.reached("source-known");
@@ -97,8 +99,11 @@ export class OutboundProxy {
         destination: connection.wanted,
         excluded,
       });
-      // Nothing else to try: the first failure says more than that.
-      if (plan.kind === "refuse") return failure ?? plan;
+      if (plan.kind === "refuse") {
+        if (!failure) return plan;
+        // Nothing else to try: the first failure says more than that.
+        break;
+      }
       connection.reached("decided");
       const result = await this.#attempt(socket, connection, { plan, source });
       if (result.kind === "established") return result;

@@ -58,6 +58,8 @@ export class PlaintextProxy {
   async #open(connection: Connection): Promise<{ readonly kind: "open"; readonly app: Socket } | Refusal> {
     const { shared, sockets } = this.#pod;
     const { src, wanted } = connection;
+    const overload = this.#pod.connections.overload();
+    if (overload) return overload;
     if (shared.decisions.illegalPorts.has(wanted.port)) {
       return refuse("PORT_ILLEGAL", `illegal port: ${wanted.port} belongs to the proxy`);
     }

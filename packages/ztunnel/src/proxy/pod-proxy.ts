@@ -40,12 +40,12 @@ export class PodProxy implements RunningPod {
   constructor(shared: SharedDeps, { uid, workload }: Omit<Pod, "netns">, place: SocketPlace) {
     const { config, clock, state } = shared;
     const logger = shared.logger.child("proxy", { pod: `${workload.namespace}/${workload.name}`, uid });
-    this.connections = new ConnectionBook(shared.reporting);
+    this.connections = new ConnectionBook(shared.reporting, { capacity: shared.maxPodConnections });
     this.#drain = new Drain(clock);
     const sockets = new PodSockets({ clock, logger }, place);
     this.#pod = { shared, logger, workload, sockets, connections: this.connections };
     this.#guard = new PolicyGuard(
-      { state, logger: logger.child("policy") },
+      { state, logger: logger.child("policy"), metrics: shared.policyMetrics },
       { isLoggedAsInfo: config.isPolicyLoggedAsInfo },
     );
     this.#pool = createTunnelPool(shared, sockets, {

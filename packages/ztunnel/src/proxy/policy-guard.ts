@@ -5,6 +5,7 @@ import { refuse, type Refusal } from "../reasons.ts";
 import type { MeshState } from "../state/mesh-state.ts";
 import type { Workload } from "../state/model.ts";
 import type { Connection } from "../telemetry/connections.ts";
+import type { PolicyMetrics } from "../telemetry/policy-metrics.ts";
 
 /** The open connections to one workload. */
 interface Admitted {
@@ -20,17 +21,19 @@ interface Admitted {
 export class PolicyGuard implements Disposable {
   readonly #state: MeshState;
   readonly #logger: Logger;
+  readonly #metrics: PolicyMetrics;
   readonly #level: "info" | "debug";
   /** By uid of the workload; a pod has one, or two while it is replaced. */
   readonly #admitted = new Map<string, Admitted>();
   readonly #subscriptions: readonly Disposable[];
 
   constructor(
-    deps: { readonly state: MeshState; readonly logger: Logger },
+    deps: { readonly state: MeshState; readonly logger: Logger; readonly metrics: PolicyMetrics },
     options: { readonly isLoggedAsInfo: boolean },
   ) {
     this.#state = deps.state;
     this.#logger = deps.logger;
+    this.#metrics = deps.metrics;
     this.#level = options.isLoggedAsInfo ? "info" : "debug";
     this.#subscriptions = [
       deps.state.onPolicies(() => this.#admitted.forEach((admitted) => this.#judgeAgain(admitted))),
@@ -42,6 +45,7 @@ export class PolicyGuard implements Disposable {
   admit(connection: Connection, local: Workload, facts: ConnectionFacts): Refusal | undefined {
     const verdict = this.#state.policies.judge(local, facts);
     this.#log(connection, local, verdict);
+    this.#metrics.judged(verdict);
     if (!verdict.allowed) {
       return refuse("POLICY_DENIED", `connection closed due to policy rejection: ${reasonText(verdict.reason)}`);
     }

@@ -8,6 +8,7 @@ import type { DecisionContext } from "../decision/context.ts";
 import type { DnsShared } from "../dns/mesh-names.ts";
 import type { MeshState } from "../state/mesh-state.ts";
 import type { ConnectionReporting } from "../telemetry/connections.ts";
+import type { PolicyMetrics } from "../telemetry/policy-metrics.ts";
 import type { HostResolver } from "./host-resolver.ts";
 
 /** What the proxies of all pods stand on. */
@@ -23,6 +24,9 @@ export interface SharedDeps {
   readonly tlsPolicy: TlsPolicy;
   readonly revocation: RevocationSource | undefined;
   readonly reporting: ConnectionReporting;
+  readonly policyMetrics: PolicyMetrics;
+  /** Connections that one pod may have at a time: half of the sockets of this process, so that others have some left. */
+  readonly maxPodConnections: number;
   readonly resolver: HostResolver;
   /** Undefined: pods' DNS questions are not for this proxy. */
   readonly dns: DnsShared | undefined;

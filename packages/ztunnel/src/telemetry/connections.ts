@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Clock } from "@ambientmesh/core";
 import type { SocketAddress } from "../net/address.ts";
-import { flagOf } from "../reasons.ts";
+import { flagOf, refuse, type Refusal } from "../reasons.ts";
 import type { AccessLines } from "./access-lines.ts";
 import type { ConnectionDetails, ConnectionEnd, ConnectionRecord, Direction, Phase } from "./connection-record.ts";
 import type { ByteCounters, TrafficMetrics } from "./traffic-metrics.ts";
@@ -118,11 +118,19 @@ export class Connection implements ConnectionRecord {
 /** The connections of one pod. */
 export class ConnectionBook {
   readonly #reporting: ConnectionReporting;
+  readonly #capacity: number;
   readonly #live = new Set<Connection>();
   #lastId = 0;
 
-  constructor(reporting: ConnectionReporting) {
+  constructor(reporting: ConnectionReporting, options: { readonly capacity?: number } = {}) {
     this.#reporting = reporting;
+    this.#capacity = options.capacity ?? Infinity;
+  }
+
+  /** A refusal if more live than the pod may have, the one that just began included. */
+  overload(): Refusal | undefined {
+    if (this.#live.size <= this.#capacity) return undefined;
+    return refuse("POD_LIMIT", `the pod has ${this.#capacity} connections already`);
   }
 
   begin(start: Omit<Start, "id">): Connection {

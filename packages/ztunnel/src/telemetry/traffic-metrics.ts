@@ -117,23 +117,20 @@ export class TrafficMetrics {
       "istio_tcp_sent_bytes_total",
       "The size of total bytes sent during responses in case of a TCP connection",
     );
-    this.#failed = traffic(
-      "istio_tcp_connections_failed_total",
-      "The total number of TCP connections that failed (unstable)",
-    );
+    this.#failed = traffic("istio_tcp_connections_failed_total", "The total number of TCP connections that failed");
     this.#ended = metrics.counter({
       name: "ambientmesh_connections_ended_total",
-      help: "Connections by the reason they ended for, refusals included (unstable)",
+      help: "Connections by the reason they ended for, refusals included",
       labels: ["reporter", "reason"],
     });
     this.#revoked = metrics.counter({
       name: "istio_crl_policy_rejections_total",
-      help: "Connections refused or ended because the certificate of the peer was revoked (unstable)",
+      help: "Connections refused or ended because the certificate of the peer was revoked",
       labels: ["reporter"],
     });
     const sockets = metrics.gauge({
       name: "istio_tcp_sockets_open",
-      help: "The number of TCP connections that are open now (unstable)",
+      help: "The number of TCP connections that are open now",
       labels: ["reporter"],
     });
     this.#sockets = {

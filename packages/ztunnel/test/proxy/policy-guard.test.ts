@@ -2,13 +2,14 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { AuthorizationSchema } from "@ambientmesh/api/security";
 import { compileAuthorization, connectionFacts } from "@ambientmesh/authz";
-import { createLogger, createMetrics, LogLevels, type LogRecord } from "@ambientmesh/telemetry";
+import { createLogger, createMetrics, LogLevels, type LogRecord, type MetricsRegistry } from "@ambientmesh/telemetry";
 import { FakeClock } from "@ambientmesh/testkit";
 import { beforeEach, expect, it } from "vitest";
 import { PolicyGuard } from "../../src/proxy/policy-guard.ts";
 import type { MeshState } from "../../src/state/mesh-state.ts";
 import { AccessLines } from "../../src/telemetry/access-lines.ts";
 import { ConnectionBook, type Connection } from "../../src/telemetry/connections.ts";
+import { PolicyMetrics } from "../../src/telemetry/policy-metrics.ts";
 import { TrafficMetrics } from "../../src/telemetry/traffic-metrics.ts";
 import { resourceOf, stateOf, workload } from "../fixtures.ts";
 
@@ -21,13 +22,15 @@ let state: MeshState;
 let guard: PolicyGuard;
 let book: ConnectionBook;
 let records: LogRecord[];
+let metrics: MetricsRegistry;
 
 beforeEach(() => {
   state = stateOf(web);
   records = [];
   const output = { write: (record: LogRecord) => records.push(record) > 0 };
   const logger = createLogger({ output, levels: new LogLevels("info") }, { scope: "policy" });
-  guard = new PolicyGuard({ state, logger }, { isLoggedAsInfo: true });
+  metrics = createMetrics();
+  guard = new PolicyGuard({ state, logger, metrics: new PolicyMetrics(metrics) }, { isLoggedAsInfo: true });
   book = new ConnectionBook({
     clock: new FakeClock(),
     access: new AccessLines({ isEnabled: () => false, write: () => {} }),
@@ -116,4 +119,21 @@ it("hears of nothing any more once it is disposed", () => {
   guard[Symbol.dispose]();
   policy("no", {});
   expect(connection.end).toBeUndefined();
+});
+
+it("counts what policies on trial would have done, and enforces none of them", async () => {
+  const counted = async (): Promise<readonly string[]> =>
+    (await metrics.render("prometheus"))
+      .split("\n")
+      .filter((line) => line.startsWith("ambientmesh_policy_dry_run_total{"));
+  expect(guard.admit(begin(), web, facts())).toBeUndefined();
+  expect(await counted()).toEqual([]);
+  policy("trial", { dryRun: true, groups: onPort(80) });
+  policy("grant", { dryRun: true, action: 0, groups: onPort(81) });
+  for (const port of [80, 81, 81, 82]) expect(guard.admit(begin(), web, facts(port))).toBeUndefined();
+  expect(await counted()).toEqual([
+    'ambientmesh_policy_dry_run_total{policy="default/trial",action="deny",if_enforced="denied"} 1',
+    'ambientmesh_policy_dry_run_total{policy="default/grant",action="allow",if_enforced="allowed"} 2',
+    'ambientmesh_policy_dry_run_total{policy="none allowed",action="allow",if_enforced="denied"} 1',
+  ]);
 });
