@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ok, strictEqual } from "node:assert/strict";
 import { ISTIO_DEFINITIONS, type AuthorizationPolicy } from "@ambientmesh/api/istio";
-import { createLocalKube } from "@ambientmesh/kube/local";
 import type { FuzzTargets } from "@ambientmesh/testkit";
+import { createLocalKube } from "../../kube/src/local/index.ts";
 import {
   PolicySet,
   compileAuthorization,

@@ -11,6 +11,7 @@ export {
   type SpiffeIdParts,
   type TrustDomain,
 } from "./id/spiffe-id.ts";
+export type { SpiffeDiagnostics } from "./diagnostics.ts";
 export { spiffeErrors } from "./errors.ts";
 
 /** Certificates, requests and keys. */

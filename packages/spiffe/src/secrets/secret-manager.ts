@@ -14,6 +14,7 @@ import {
   type MeshError,
   type Metrics,
 } from "@ambientmesh/core";
+import { publish } from "../diagnostics.ts";
 import { spiffeErrors } from "../errors.ts";
 import type { SpiffeId } from "../id/spiffe-id.ts";
 import type { CertificateSource, Priority, SecretState } from "../svid/certificate-source.ts";
@@ -220,6 +221,7 @@ export class SecretManager implements CertificateSource, AsyncDisposable {
     this.#requests.success.add();
     this.#schedule(secret, "Background", this.#refreshAt(svid));
     secret.settle(svid);
+    publish("ambientmesh:spiffe:certificate:issue", { svid, isRenewal: before !== undefined });
     this.#emit({ key: svid.id, ...(before && { before }), after: svid });
   }
 
@@ -234,6 +236,12 @@ export class SecretManager implements CertificateSource, AsyncDisposable {
       error: cause,
       retryAt,
       isKept: svid !== undefined,
+    });
+    publish("ambientmesh:spiffe:certificate:fail", {
+      id: secret.id,
+      error: cause,
+      isKept: svid !== undefined,
+      retryAtMs: retryAt,
     });
     if (svid !== undefined) {
       this.#schedule(secret, "Background", Math.min(retryAt, svid.notAfterMs));
