@@ -3,7 +3,7 @@
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer, type Server } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectTcp, listenTcp } from "@ambientmesh/linux";
@@ -94,8 +94,19 @@ describe.runIf(canUseNetns(process.env))("the program", () => {
     readonly output: () => string;
     readonly errors: () => string;
   }
-  function start(args: readonly string[], overrides: Record<string, string> = {}): Running {
-    const child = network.start("n1", [process.execPath, "--conditions=@ambientmesh/source", MAIN, ...args], {
+  function start(
+    args: readonly string[],
+    overrides: Record<string, string> = {},
+    limits: readonly [string, ...string[]] = ["env"],
+  ): Running {
+    const program: readonly [string, ...string[]] = [
+      ...limits,
+      process.execPath,
+      "--conditions=@ambientmesh/source",
+      MAIN,
+      ...args,
+    ];
+    const child = network.start("n1", program, {
       env: { ...env, ...overrides },
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -173,6 +184,38 @@ describe.runIf(canUseNetns(process.env))("the program", () => {
     expect(code).toBe(0);
     socket.destroy();
     app.close();
+  });
+
+  it("refuses what it has no descriptors for, and serves again once there are some", async () => {
+    const { child, output } = start(["proxy"], {}, ["prlimit", "--nofile=130:130"]);
+    await vi.waitUntil(async () => (await curl("n1", "http://127.0.0.1:15021/healthz/ready")) === "ready\n", {
+      timeout: 20_000,
+      interval: 100,
+    });
+    const app = createServer((socket) => socket.on("error", () => socket.destroy()).pipe(socket));
+    await listenTcp(app, { netns: network.pod("server").netns, address: "0.0.0.0", port: 8002 });
+    const target = { netns: network.pod("client").netns, host: network.pod("server").address, port: 8002 };
+    async function echo(): Promise<Socket | undefined> {
+      const socket = await connectTcp(target).catch(() => undefined);
+      socket?.on("error", () => socket.destroy());
+      socket?.write("x");
+      await new Promise(
+        (resolve) => socket?.once("data", resolve).once("end", resolve).once("close", resolve) ?? resolve(0),
+      );
+      if (socket?.bytesRead === 1) return socket;
+      socket?.destroy();
+      return undefined;
+    }
+    const all = await Promise.all(Array.from({ length: 150 }, echo));
+    const served = all.filter((socket) => socket !== undefined);
+    expect(served.length).toBeGreaterThan(5);
+    expect(served.length).toBeLessThan(140);
+    for (const socket of served) socket.resetAndDestroy();
+    await expect.poll(echo, { timeout: 10_000 }).toBeDefined();
+    app.close();
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    expect(output()).not.toContain("unexpected");
   });
 
   it.each([
