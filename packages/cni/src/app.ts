@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { systemClock, type Clock } from "@ambientmesh/core";
 import { RESOURCES, createInformers, slimPod, type KubeClient } from "@ambientmesh/kube";
-import { hostNetns, readSysctl } from "@ambientmesh/linux";
+import { hostNetns, linuxErrors, readSysctl } from "@ambientmesh/linux";
 import {
   LogLevels,
   Readiness,
@@ -18,6 +18,7 @@ import type { AgentConfig } from "./config/agent-config.ts";
 import { Enrolment } from "./enrolment/enrolment.ts";
 import { NetnsRecords } from "./pods/netns-records.ts";
 import { PluginServer } from "./plugin-server/plugin-server.ts";
+import { startProbeMarking, type AgentProbeMarking, type ProbeMarkingSetup } from "./probes/start-probe-marking.ts";
 import { chooseRedirection } from "./redirection/choose-redirection.ts";
 import type { RuleDefaults } from "./redirection/pod-rules.ts";
 
@@ -63,6 +64,7 @@ export async function startAgent(config: AgentConfig, deps: AgentDeps, signal?: 
   const namespaces = informers.informer({ resource: RESOURCES.Namespace });
   await informers.start(signal);
 
+  const ruleDefaults = ruleDefaultsOf(config);
   const enrolment = stack.use(
     new Enrolment(
       {
@@ -71,7 +73,7 @@ export async function startAgent(config: AgentConfig, deps: AgentDeps, signal?: 
         namespaces: namespaces.store,
         records,
         redirection,
-        ruleDefaults: ruleDefaultsOf(config),
+        ruleDefaults,
         clock,
         logger,
         metrics,
@@ -80,6 +82,13 @@ export async function startAgent(config: AgentConfig, deps: AgentDeps, signal?: 
     ),
   );
   await enrolment.start();
+  const { hasIpv6 } = ruleDefaults;
+  const probes = await markProbes(
+    { addresses: () => enrolment.addresses(), redirection, hasIpv6, clock, logger, metrics },
+    config,
+  );
+  if (probes) enrolment.tellOfChanges(() => probes.update());
+  stack.use(probes);
   const plugin = stack.use(
     new PluginServer(
       { sink: enrolment.sandboxes, clock, logger: logger.child("cni.plugin"), metrics },
@@ -96,11 +105,23 @@ export async function startAgent(config: AgentConfig, deps: AgentDeps, signal?: 
   };
 }
 
+/** Pods can join without: only probes of those that deny plaintext fail. */
+async function markProbes(setup: ProbeMarkingSetup, config: AgentConfig): Promise<AgentProbeMarking | undefined> {
+  try {
+    return await startProbeMarking(setup, config);
+  } catch (error) {
+    if (!linuxErrors.is(error)) throw error;
+    setup.logger.error("health probes can't be marked; those of pods that deny plaintext will fail", { error });
+    return undefined;
+  }
+}
+
 function ruleDefaultsOf(config: AgentConfig): RuleDefaults {
   return {
     hasDnsCapture: config.isDnsCaptured,
     // Rules for IPv6 can't even be written where the kernel has none.
     hasIpv6: config.isIpv6Enabled && readSysctl(hostNetns(), "net/ipv6/conf/all/disable_ipv6") !== undefined,
     probeSource: config.probeSource,
+    hasProbeHopCheck: config.hasProbeHopCheck,
   };
 }

@@ -13,6 +13,8 @@ import type { DualStackAddress } from "./redirection/redirection.ts";
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const MAX_PORT = 65_535;
+/** A look costs a few processes per pod. */
+const MIN_PROOF_INTERVAL_MS = 1000;
 
 /**
  * Reads and checks all settings.
@@ -47,6 +49,7 @@ function readConfig(
     }),
     eligibility: readEligibility(reader),
     ...readRules(reader),
+    ...readProbes(reader),
     ...readPlaces(reader),
     ...readServing(reader),
     warnings: readUnsupported(reader),
@@ -80,10 +83,10 @@ type RuleSettings = Pick<
   AgentConfig,
   | "announceMs"
   | "drainMs"
+  | "proofIntervalMs"
   | "isDnsCaptured"
   | "isIpv6Enabled"
   | "isReconcilingOnStartup"
-  | "probeSource"
   | "redirection"
 >;
 
@@ -106,7 +109,7 @@ function readRules(reader: ConfigReader): RuleSettings {
       default: true,
       description: "Whether an agent that starts replaces rules of running pods that differ from its own.",
     }),
-    probeSource: readProbeSource(reader),
+    proofIntervalMs: readProofInterval(reader),
     announceMs: reader.durationMs({
       name: "AMBIENT_UNENROL_ANNOUNCE_TIME",
       default: 2000,
@@ -119,6 +122,18 @@ function readRules(reader: ConfigReader): RuleSettings {
       description: "From then until the node proxy lets go of the pod: time for connections it carries to end.",
     }),
   };
+}
+
+function readProofInterval(reader: ConfigReader): number {
+  const name = "AMBIENT_PROOF_INTERVAL";
+  const intervalMs = reader.durationMs({
+    name,
+    default: 10_000,
+    description:
+      "How often it is proved that each pod of the mesh still is in it, and that the rules for health probes are in place.",
+  });
+  if (intervalMs < MIN_PROOF_INTERVAL_MS) reader.problem(`${name}: less than 1s is more than a node can prove`);
+  return intervalMs;
 }
 
 function readRedirection(reader: ConfigReader): RedirectionKind {
@@ -139,6 +154,33 @@ function readRedirection(reader: ConfigReader): RedirectionKind {
     reader.problem(`NATIVE_NFTABLES=${isNative} asks for ${wanted}, AMBIENT_REDIRECTION for ${kind}; set one of them`);
   }
   return kind ?? wanted ?? "auto";
+}
+
+type ProbeSettings = Pick<AgentConfig, "hasProbeHopCheck" | "kubeletCgroup" | "mayEnterHostNetns" | "probeSource">;
+
+function readProbes(reader: ConfigReader): ProbeSettings {
+  const cgroup = reader.string({
+    name: "KUBELET_CGROUP",
+    default: undefined,
+    description:
+      "Control group (version 2) of the kubelet, as /system.slice/kubelet.service: connections from there count as health probes. By default the kubelet is looked for among the node's processes.",
+  });
+  return {
+    probeSource: readProbeSource(reader),
+    kubeletCgroup: cgroup === undefined || cgroup.trim() === "" ? undefined : cgroup.trim(),
+    hasProbeHopCheck: reader.boolean({
+      name: "AMBIENT_PROBE_HOP_CHECK",
+      default: true,
+      description:
+        "Whether probes have to arrive in a pod with a TTL of 255; `false` is for CNIs that count a hop between a node and its own pods.",
+    }),
+    mayEnterHostNetns: reader.boolean({
+      name: "ALLOW_SWITCH_TO_HOST_NS",
+      default: true,
+      description:
+        "Whether rules for health probes are made in the network namespace of the first process in HOST_PROC; `false` means that of the agent itself.",
+    }),
+  };
 }
 
 function readProbeSource(reader: ConfigReader): DualStackAddress {

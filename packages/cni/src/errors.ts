@@ -5,6 +5,7 @@ const CODES = {
   CNI_AGENT_REFUSED: "The CNI agent did not let a pod start; the container runtime tries again.",
   CNI_AGENT_UNREACHABLE:
     "The CNI agent of the node does not answer, and the pod belongs into the mesh or it can't be told whether it does.",
+  CNI_KUBELET_CGROUP_INVALID: "KUBELET_CGROUP names no control group of the node.",
   CNI_LISTENERS_MISSING:
     "The node proxy acknowledged a pod, but does not listen in it on a port that traffic would be redirected to.",
   CNI_NETNS_NOT_FOUND: "No network namespace was found for a pod; it is looked for again.",

@@ -15,6 +15,13 @@ export interface AgentConfig {
   readonly isReconcilingOnStartup: boolean;
   readonly redirection: RedirectionKind;
   readonly probeSource: DualStackAddress;
+  readonly hasProbeHopCheck: boolean;
+  /** Control group of the kubelet; undefined: it is looked for. */
+  readonly kubeletCgroup: string | undefined;
+  /** The node's network namespace is that of its first process; if false, the agent's own. */
+  readonly mayEnterHostNetns: boolean;
+  /** How often what should be in place is compared with what is. */
+  readonly proofIntervalMs: number;
   readonly announceMs: number;
   readonly drainMs: number;
   /** Holds the plugin's socket and what has to survive a restart. */

@@ -46,16 +46,11 @@ const SETTINGS: readonly UnsupportedSetting[] = [
   warn("REPAIR_REPAIR_PODS", NO_REPAIR, "false"),
   warn("REPAIR_DELETE_PODS", NO_REPAIR, "false"),
   warn("REPAIR_LABEL_PODS", NO_REPAIR, "false"),
-  warn("ALLOW_SWITCH_TO_HOST_NS", "no rules are made in the node's own namespace", "false"),
-  warn("KUBELET_CGROUP", "no rules are made for the kubelet's probes", ""),
 ];
-
-const PROBES =
-  "health probes of the kubelet are not marked by this version: pods for which plaintext is denied (STRICT) fail TCP and HTTP probes";
 
 /** Refuses what can't be done, and returns what has to be said at start about the rest. */
 export function readUnsupported(reader: ConfigReader): readonly string[] {
-  const warnings = [PROBES];
+  const warnings: string[] = [];
   for (const { name, harmless, effect, reason } of SETTINGS) {
     const value = reader.string({ name, default: undefined, description: `Not followed: ${reason}.` }) ?? "";
     if (value === "" || harmless.includes(value)) continue;

@@ -32,6 +32,8 @@ export interface EnrollerDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** Other pods are in the mesh than before. */
+  readonly onChanged?: () => void;
 }
 
 export interface EnrollerOptions {
@@ -86,6 +88,11 @@ export class Enroller implements Disposable {
 
   get(uid: string): EnrolledPod | undefined {
     return this.#pods.get(uid);
+  }
+
+  /** All pods that are redirected, by uid. */
+  get pods(): ReadonlyMap<string, EnrolledPod> {
+    return this.#pods;
   }
 
   /** The pod that is served in a namespace. */
@@ -205,12 +212,14 @@ export class Enroller implements Disposable {
   #set(entry: Entry): void {
     this.#pods.set(entry.workload.uid, entry);
     this.#count.set(this.#pods.size);
+    this.#deps.onChanged?.();
   }
 
   #delete(uid: string, { netns }: Entry): void {
     this.#pods.delete(uid);
     this.#count.set(this.#pods.size);
     netns[Symbol.dispose]();
+    this.#deps.onChanged?.();
   }
 
   /** After rules could not be applied. What is wrong there is reported by whoever wanted them. */

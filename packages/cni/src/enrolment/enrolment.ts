@@ -7,7 +7,7 @@ import { createEligibility } from "../eligibility/eligibility.ts";
 import { NetnsFinder } from "../pods/netns-finder.ts";
 import type { NetnsRecords } from "../pods/netns-records.ts";
 import { PodDirectory } from "../pods/pod-directory.ts";
-import { uidOf } from "../pods/pod-facts.ts";
+import { provingAddresses, uidOf } from "../pods/pod-facts.ts";
 import { ProcessScan } from "../pods/process-scan.ts";
 import type { RuleDefaults } from "../redirection/pod-rules.ts";
 import type { Redirection } from "../redirection/redirection.ts";
@@ -49,6 +49,7 @@ export class Enrolment implements AsyncDisposable {
   readonly #zds: ZdsServer;
   readonly #queue: KeyedQueue;
   readonly #stack = new AsyncDisposableStack();
+  #onPodsChanged: () => void = () => {};
 
   constructor(deps: EnrolmentDeps, config: AgentConfig) {
     const { client, records, redirection, ruleDefaults, clock, logger, metrics } = deps;
@@ -61,7 +62,10 @@ export class Enrolment implements AsyncDisposable {
     );
     this.#stack.use(events);
     const zds = this.#createZds(config);
-    const enroller = new Enroller({ zds, redirection, clock, logger, metrics }, config);
+    const enroller = new Enroller(
+      { zds, redirection, clock, logger, metrics, onChanged: () => this.#onPodsChanged() },
+      config,
+    );
     // Its descriptors are closed after the server that hands them out.
     this.#stack.use(enroller);
     this.#stack.use(zds);
@@ -99,6 +103,20 @@ export class Enrolment implements AsyncDisposable {
     await this.#zds.start();
     this.#stack.use(watchPods({ ...this.#deps, directory: this.#directory, onChanged: (uid) => this.#queue.add(uid) }));
     this.#queue.start();
+  }
+
+  /** Has somebody told whenever other pods are in the mesh than before. */
+  tellOfChanges(listener: () => void): void {
+    this.#onPodsChanged = listener;
+  }
+
+  /** The addresses of all pods in the mesh. */
+  addresses(): readonly string[] {
+    return [...this.#enroller.pods.keys()].flatMap((uid) => {
+      const pod = this.#directory.byUid(uid);
+      const record = this.#deps.records.get(uid);
+      return pod ? provingAddresses(pod, record) : (record?.addresses ?? []);
+    });
   }
 
   /** Stops working. Pods stay as they are. */

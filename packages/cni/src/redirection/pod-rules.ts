@@ -7,6 +7,7 @@ export interface RuleDefaults {
   readonly hasDnsCapture: boolean;
   readonly hasIpv6: boolean;
   readonly probeSource: DualStackAddress;
+  readonly hasProbeHopCheck: boolean;
 }
 
 /** The rules of a pod, and what of its annotations was not understood. */
@@ -40,6 +41,7 @@ export function podRules(annotations: Readonly<Record<string, string>>, defaults
     outboundInterfaces: names,
     hasIpv6: defaults.hasIpv6,
     probeSource: defaults.probeSource,
+    hasProbeHopCheck: defaults.hasProbeHopCheck,
   };
   return { rules, problems };
 }

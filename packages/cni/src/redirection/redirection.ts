@@ -19,6 +19,8 @@ export interface PodRules {
   readonly hasIpv6: boolean;
   /** Source of the node's health probes, which are left alone. */
   readonly probeSource: DualStackAddress;
+  /** Probes have to arrive with a TTL of 255, which no router lets through: they come from this node. */
+  readonly hasProbeHopCheck: boolean;
 }
 
 /** "altered": some of it is there, or it differs from what is wanted. */

@@ -29,6 +29,10 @@ describe("the agent's configuration", () => {
       isIpv6Enabled: true,
       isReconcilingOnStartup: true,
       probeSource: { v4: "169.254.7.127", v6: "fd16:9254:7127:1337:ffff:ffff:ffff:ffff" },
+      hasProbeHopCheck: true,
+      kubeletCgroup: undefined,
+      mayEnterHostNetns: true,
+      proofIntervalMs: 10_000,
       announceMs: 2000,
       drainMs: 5000,
       runDirectory: "/var/run/istio-cni",
@@ -41,8 +45,7 @@ describe("the agent's configuration", () => {
       logFilter: "info",
       logFormat: "plain",
     });
-    expect(warnings).toHaveLength(1);
-    expect(warnings[0]).toMatch(/health probes/);
+    expect(warnings).toEqual([]);
   });
 
   test.each([
@@ -66,6 +69,13 @@ describe("the agent's configuration", () => {
       { metricsPort: 0, logFormat: "json" },
     ],
     [{ AMBIENT_ENABLEMENT_SELECTOR: "- podSelector: {}" }, { eligibility: { selectors: [{ podSelector: {} }] } }],
+    [{ KUBELET_CGROUP: " /system.slice/kubelet.service " }, { kubeletCgroup: "/system.slice/kubelet.service" }],
+    [{ KUBELET_CGROUP: "" }, { kubeletCgroup: undefined }],
+    [
+      { ALLOW_SWITCH_TO_HOST_NS: "false", AMBIENT_PROBE_HOP_CHECK: "false" },
+      { mayEnterHostNetns: false, hasProbeHopCheck: false },
+    ],
+    [{ AMBIENT_PROOF_INTERVAL: "5s" }, { proofIntervalMs: 5000 }],
     [{ EXCLUDE_NAMESPACES: "a, b" }, { eligibility: { excludedNamespaces: ["a", "b"] } }],
   ])("reads %j", (env, expected) => {
     expect(parseConfig({ ...NODE, ...env })).toMatchObject(expected);
@@ -80,6 +90,7 @@ describe("the agent's configuration", () => {
     [{ ...NODE, HOST_PROBE_SNAT_IPV6: "fe80::1%eth0" }, /HOST_PROBE_SNAT_IPV6=/],
     [{ ...NODE, AMBIENT_ENABLEMENT_SELECTOR: "- x: 1" }, /AMBIENT_ENABLEMENT_SELECTOR \[0\] has the unknown field "x"/],
     [{ ...NODE, AMBIENT_ENABLED: "false" }, /AMBIENT_ENABLED=false: .*nothing but ambient/],
+    [{ ...NODE, AMBIENT_PROOF_INTERVAL: "10ms" }, /AMBIENT_PROOF_INTERVAL: less than 1s/],
     [{ ...NODE, EBPF_ENABLED: "true" }, /eBPF is not part of this version/],
     [{ ...NODE, ISTIO_OWNED_CNI_CONFIG: "true" }, /installs no CNI configuration/],
     [{ ...NODE, AMBIENT_DISABLE_SAFE_UPGRADE: "true" }, /rules always stay/],
@@ -91,11 +102,7 @@ describe("the agent's configuration", () => {
 
   it("says at start what it does not follow", () => {
     const { warnings } = parseConfig({ ...NODE, REPAIR_ENABLED: "true", CNI_CONF_NAME: "x", EBPF_ENABLED: "false" });
-    expect(warnings.map((text) => text.split(":")[0])).toEqual([
-      expect.stringMatching(/health probes/),
-      "CNI_CONF_NAME=x",
-      "REPAIR_ENABLED=true",
-    ]);
+    expect(warnings.map((text) => text.split(":")[0])).toEqual(["CNI_CONF_NAME=x", "REPAIR_ENABLED=true"]);
   });
 
   it("describes every variable once", () => {

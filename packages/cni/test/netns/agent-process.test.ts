@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Needs root, or `unshare -Urnm`: npx vitest run --project netns packages/cni/test/netns/agent-process.test.ts
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { AGENT_CAPABILITIES } from "../../src/index.ts";
-import { openTcpListener, runProgram, spawnIn, type RunResult } from "@ambientmesh/linux";
+import { runProgram, spawnIn, type RunResult } from "@ambientmesh/linux";
 import { canUseNetns, type TestNode } from "@ambientmesh/testkit";
 import { AgentBed, NODE } from "../support/agent-bed.ts";
+import { agentEnvironment } from "../support/agent-program.ts";
 import { INSTALL_CNI, runInstallCni } from "../support/call-agent.ts";
 import { eventually } from "../support/eventually.ts";
 
@@ -19,22 +18,7 @@ describe.runIf(canUseNetns(process.env))("the program install-cni on a node", ()
   beforeEach(async () => {
     bed = await AgentBed.create();
     node = bed.net.node(NODE);
-    const port = 6443;
-    await bed.kube.listen({ fd: openTcpListener({ netns: node.netns, address: "127.0.0.1", port }) });
-    const kubeconfig = join(bed.proc.directory, "kubeconfig");
-    const clusters = [{ name: "c", cluster: { server: `http://127.0.0.1:${port}` } }];
-    const users = [{ name: "u", user: { token: bed.kube.adminToken } }];
-    const contexts = [{ name: "x", context: { cluster: "c", user: "u" } }];
-    writeFileSync(kubeconfig, JSON.stringify({ clusters, users, contexts, "current-context": "x" }));
-    env = {
-      NODE_NAME: NODE,
-      KUBECONFIG: kubeconfig,
-      AMBIENT_DNS_CAPTURE: "false",
-      CNI_AGENT_RUN_DIR: bed.runDirectory,
-      ZTUNNEL_UDS_ADDRESS: bed.zdsSocket,
-      HOST_PROC: bed.proc.directory,
-      LOG_FORMAT: "json",
-    };
+    env = await agentEnvironment(bed);
   });
   afterEach(async () => {
     await bed[Symbol.asyncDispose]();

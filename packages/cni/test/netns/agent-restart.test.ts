@@ -206,6 +206,7 @@ describe.runIf(canUseNetns(process.env))("an agent that starts again", () => {
       outboundInterfaces: [],
       hasIpv6: true,
       probeSource: { v4: "169.254.7.127", v6: "fd16:9254:7127:1337:ffff:ffff:ffff:ffff" },
+      hasProbeHopCheck: true,
     });
     const other = await bed.createPod("b", { annotations: { [KEYS.REDIRECTION]: "enabled" } });
     await bed.startAgent();

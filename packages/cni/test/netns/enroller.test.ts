@@ -15,6 +15,7 @@ const RULES: PodRules = {
   outboundInterfaces: [],
   hasIpv6: true,
   probeSource: { v4: "169.254.7.127", v6: "fd16::1" },
+  hasProbeHopCheck: false,
 };
 const WORKLOAD = { uid: "u", name: "a", namespace: "shop", serviceAccount: "default" };
 

@@ -29,6 +29,7 @@ const RULES: PodRules = {
   outboundInterfaces: [],
   hasIpv6: true,
   probeSource: PROBE,
+  hasProbeHopCheck: false,
 };
 const MARK = 0x539;
 const isRunnable = canUseNetns(process.env);

@@ -2,7 +2,12 @@
 import { describe, expect, it, test } from "vitest";
 import { podRules } from "../../src/redirection/pod-rules.ts";
 
-const DEFAULTS = { hasDnsCapture: true, hasIpv6: true, probeSource: { v4: "169.254.7.127", v6: "fd16::1" } };
+const DEFAULTS = {
+  hasDnsCapture: true,
+  hasIpv6: true,
+  probeSource: { v4: "169.254.7.127", v6: "fd16::1" },
+  hasProbeHopCheck: true,
+};
 const BYPASS = "ambient.istio.io/bypass-inbound-capture";
 const DNS = "ambient.istio.io/dns-capture";
 const REROUTE = "istio.io/reroute-virtual-interfaces";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
 import { ownLines, releaseText, restoreText } from "../../src/redirection/iptables/iptables-restore.ts";
-import { NO_RULES, iptablesRules } from "../../src/redirection/iptables/iptables-ruleset.ts";
+import { NO_RULES, POD_LAYOUT, iptablesRules } from "../../src/redirection/iptables/iptables-ruleset.ts";
 import { nftRelease, nftRemoval, nftRuleset } from "../../src/redirection/nftables/nft-ruleset.ts";
 import type { PodRules } from "../../src/redirection/redirection.ts";
 
@@ -11,6 +11,7 @@ const ALL: PodRules = {
   outboundInterfaces: ["tap0"],
   hasIpv6: true,
   probeSource: { v4: "169.254.7.127", v6: "fd16:9254:7127:1337:ffff:ffff:ffff:ffff" },
+  hasProbeHopCheck: false,
 };
 const LEAST: PodRules = {
   ...ALL,
@@ -19,6 +20,22 @@ const LEAST: PodRules = {
   outboundInterfaces: [],
   hasIpv6: false,
 };
+
+describe("probes that have to come from this node", () => {
+  const rules = { ...ALL, hasProbeHopCheck: true };
+
+  it("in nft's language", () => {
+    expect(nftRuleset(rules)).toContain("ip saddr 169.254.7.127 ip ttl 255 meta l4proto tcp counter accept");
+    expect(nftRuleset(rules)).toMatch(/ip6 saddr \S+ ip6 hoplimit 255 meta l4proto tcp counter accept/);
+  });
+
+  it.each([
+    [4, "-m ttl --ttl-eq 255"],
+    [6, "-m hl --hl-eq 255"],
+  ] as const)("in the language of iptables, IPv%i", (version, match) => {
+    expect(iptablesRules(rules, version).nat.ISTIO_PRERT[2]).toContain(`-p tcp -m tcp ${match} -j ACCEPT`);
+  });
+});
 
 describe("rules in nft's language", () => {
   it("with everything", () => {
@@ -161,7 +178,7 @@ describe("rules in nft's language", () => {
 
 describe("rules in the language of iptables", () => {
   it("with everything, in an empty namespace", () => {
-    expect(restoreText(new Map(), iptablesRules(ALL, 4))).toMatchInlineSnapshot(`
+    expect(restoreText(new Map(), iptablesRules(ALL, 4), POD_LAYOUT)).toMatchInlineSnapshot(`
       "*mangle
       :ISTIO_PRERT - [0:0]
       :ISTIO_OUTPUT - [0:0]
@@ -220,7 +237,7 @@ describe("rules in the language of iptables", () => {
   });
 
   it("with as little as possible", () => {
-    expect(restoreText(new Map(), iptablesRules(LEAST, 4))).toMatchInlineSnapshot(`
+    expect(restoreText(new Map(), iptablesRules(LEAST, 4), POD_LAYOUT)).toMatchInlineSnapshot(`
       "*mangle
       :ISTIO_PRERT - [0:0]
       :ISTIO_OUTPUT - [0:0]
@@ -262,7 +279,7 @@ describe("rules in the language of iptables", () => {
       "-A INPUT -j DROP",
       "COMMIT",
     ];
-    expect(restoreText(ownLines(saved), iptablesRules(LEAST, 4))).toMatchInlineSnapshot(`
+    expect(restoreText(ownLines(saved, POD_LAYOUT), iptablesRules(LEAST, 4), POD_LAYOUT)).toMatchInlineSnapshot(`
       "*mangle
       :ISTIO_PRERT - [0:0]
       :ISTIO_OUTPUT - [0:0]
@@ -293,8 +310,8 @@ describe("rules in the language of iptables", () => {
   });
 
   it("are taken away, what redirects first", () => {
-    const lines = restoreText(new Map(), iptablesRules(ALL, 4)).split("\n");
-    expect(restoreText(ownLines(lines), NO_RULES)).toMatchInlineSnapshot(`
+    const lines = restoreText(new Map(), iptablesRules(ALL, 4), POD_LAYOUT).split("\n");
+    expect(restoreText(ownLines(lines, POD_LAYOUT), NO_RULES, POD_LAYOUT)).toMatchInlineSnapshot(`
       "*nat
       :ISTIO_PRERT - [0:0]
       :ISTIO_OUTPUT - [0:0]
@@ -324,11 +341,11 @@ describe("rules in the language of iptables", () => {
   });
 
   it("touch nothing where nothing is and nothing is wanted", () => {
-    expect(restoreText(ownLines(["*filter", "-A INPUT -j DROP", "COMMIT"]), NO_RULES)).toBe("");
+    expect(restoreText(ownLines(["*filter", "-A INPUT -j DROP", "COMMIT"], POD_LAYOUT), NO_RULES, POD_LAYOUT)).toBe("");
   });
 
   it("let go of new connections only", () => {
-    expect(releaseText()).toMatchInlineSnapshot(`
+    expect(releaseText(POD_LAYOUT)).toMatchInlineSnapshot(`
       "*nat
       :ISTIO_PRERT - [0:0]
       :ISTIO_OUTPUT - [0:0]

@@ -6,7 +6,6 @@ import { KEYS } from "@ambientmesh/api";
 import type { Event, Pod } from "@ambientmesh/api/kubernetes";
 import { RESOURCES, connectKube, type KubeClient } from "@ambientmesh/kube";
 import { createLocalKube, type LocalKube } from "@ambientmesh/kube/local";
-import { hostNetns } from "@ambientmesh/linux";
 import { createMetrics, type LogRecord, type MetricsRegistry } from "@ambientmesh/telemetry";
 import { buildNetwork, type TestNetwork, type TestPod } from "@ambientmesh/testkit";
 import { parseConfig, startAgent, type Agent } from "../../src/index.ts";
@@ -65,7 +64,7 @@ export class AgentBed implements AsyncDisposable {
     await client.create(RESOURCES.Namespace, { metadata: { name: "shop", labels: {} } });
     const proc = new FakeProc(join(directory, "proc"));
     await mkdir(proc.directory);
-    await proc.add("/init.scope", hostNetns(), { pid: 1 });
+    await proc.add("/init.scope", net.node(NODE).netns, { pid: 1 });
     return new AgentBed({ net, kube, client, proc }, directory, stack.move());
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
-import { canonicalAddress, connectTcp, listenTcp, type NetnsRef } from "@ambientmesh/linux";
+import { canonicalAddress, connectTcp, listenTcp, type ConnectOptions, type NetnsRef } from "@ambientmesh/linux";
 
 /** A server that says who it is talking to, then echoes; it ends with all its connections. */
 export class Echo implements AsyncDisposable {
@@ -47,7 +47,7 @@ export class EchoClient implements Disposable {
   /** @throws MeshError LINUX_CONNECT_FAILED; Error when the connection ends before the server has spoken */
   static async connect(
     netns: NetnsRef,
-    target: { readonly host: string; readonly port: number; readonly bindAddress?: string; readonly mark?: number },
+    target: Pick<ConnectOptions, "bindAddress" | "host" | "mark" | "port" | "timeoutMs">,
   ): Promise<EchoClient> {
     const socket = await connectTcp({ netns, timeoutMs: 3000, ...target });
     const lines = linesOf(socket);

@@ -16,7 +16,7 @@ export class FakeProc {
   async add(
     cgroup: string,
     netns: NetnsRef,
-    options: { readonly pid?: number; readonly startTime?: number } = {},
+    options: { readonly pid?: number; readonly startTime?: number; readonly name?: string; readonly uid?: number } = {},
   ): Promise<number> {
     const pid = options.pid ?? this.#nextPid++;
     const startTime = options.startTime ?? pid;
@@ -24,7 +24,11 @@ export class FakeProc {
     await mkdir(join(directory, "ns"), { recursive: true });
     await writeFile(join(directory, "cgroup"), `0::${cgroup}\n`);
     await writeFile(join(directory, "stat"), `${pid} (app (1)) S ${"0 ".repeat(18)}${startTime} 0 0\n`);
+    const { name = "app", uid = 0 } = options;
+    await writeFile(join(directory, "status"), `Name:\t${name}\nUid:\t${uid}\t${uid}\t${uid}\t${uid}\n`);
+    await writeFile(join(directory, "cmdline"), `/usr/bin/${name}\0--flag\0`);
     await symlink(netns.path, join(directory, "ns", "net"));
+    await symlink(`/proc/${process.pid}/ns/cgroup`, join(directory, "ns", "cgroup"));
     return pid;
   }
 

@@ -167,6 +167,8 @@ export function cniPod(node: NodeSpec, { place, command, logLevel }: SystemPodOp
       value("CNI_AGENT_RUN_DIR", cniRunDirectory(place, node.name)),
       value("CNI_NETNS_DIR", place.netnsDirectory),
       value("HOST_PROC", "/proc"),
+      // A node is a network namespace here; the first process is the machine's.
+      value("ALLOW_SWITCH_TO_HOST_NS", "false"),
       // ztunnel has no DNS proxy yet.
       value("AMBIENT_DNS_CAPTURE", "true"),
     ],

@@ -14,7 +14,7 @@ import { CanonicalForms } from "../canonical-forms.ts";
 import type { PacketRules } from "../packet-rules.ts";
 import type { PodRules, RedirectionState } from "../redirection.ts";
 import { ownLines, releaseText, restoreText, type OwnLines } from "./iptables-restore.ts";
-import { NO_RULES, iptablesRules } from "./iptables-ruleset.ts";
+import { NO_RULES, POD_LAYOUT, iptablesRules } from "./iptables-ruleset.ts";
 
 const NOTHING: OwnLines = new Map();
 
@@ -27,7 +27,7 @@ export class IptablesRules implements PacketRules {
   constructor(tool: IptablesTool) {
     this.#tool = tool;
     const forms = (version: IpVersion): CanonicalForms<OwnLines> =>
-      new CanonicalForms(async (text) => ownLines(await canonicalIptables(tool, version, text)));
+      new CanonicalForms(async (text) => ownLines(await canonicalIptables(tool, version, text), POD_LAYOUT));
     this.#forms = { 4: forms(4), 6: forms(6) };
   }
 
@@ -40,7 +40,7 @@ export class IptablesRules implements PacketRules {
       await this.#restore(
         netns,
         version,
-        restoreText(await this.#present(netns, version), iptablesRules(rules, version)),
+        restoreText(await this.#present(netns, version), iptablesRules(rules, version), POD_LAYOUT),
       );
     }
   }
@@ -60,13 +60,13 @@ export class IptablesRules implements PacketRules {
   async release(netns: NetnsRef): Promise<void> {
     for (const version of versionsIn(netns)) {
       const present = await this.#present(netns, version);
-      if (present.has("nat")) await this.#restore(netns, version, releaseText());
+      if (present.has("nat")) await this.#restore(netns, version, releaseText(POD_LAYOUT));
     }
   }
 
   async remove(netns: NetnsRef): Promise<void> {
     for (const version of versionsIn(netns)) {
-      await this.#restore(netns, version, restoreText(await this.#present(netns, version), NO_RULES));
+      await this.#restore(netns, version, restoreText(await this.#present(netns, version), NO_RULES, POD_LAYOUT));
     }
   }
 
@@ -76,11 +76,11 @@ export class IptablesRules implements PacketRules {
   }
 
   #canonical(rules: PodRules, version: IpVersion): Promise<OwnLines> {
-    return this.#forms[version].of(restoreText(NOTHING, iptablesRules(rules, version)));
+    return this.#forms[version].of(restoreText(NOTHING, iptablesRules(rules, version), POD_LAYOUT));
   }
 
   async #present(netns: NetnsRef, version: IpVersion): Promise<OwnLines> {
-    return ownLines(comparableIptables(await saveIptables(this.#tool, version, { netns })));
+    return ownLines(comparableIptables(await saveIptables(this.#tool, version, { netns })), POD_LAYOUT);
   }
 
   async #restore(netns: NetnsRef, version: IpVersion, text: string): Promise<void> {

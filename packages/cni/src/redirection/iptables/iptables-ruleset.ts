@@ -3,6 +3,7 @@ import { PORTS } from "@ambientmesh/api";
 import type { IpVersion } from "@ambientmesh/linux";
 import { CONNECTION_MARK, DNS_PORT, DNS_ZONE, MARK_MASK, PACKET_MARK } from "../numbers.ts";
 import type { PodRules } from "../redirection.ts";
+import type { ChainLayout } from "./iptables-restore.ts";
 
 /** Chains of ours, in every table, and the built-in chains that lead to them; named as by Istio's agent. */
 export const CHAINS = { ISTIO_PRERT: "PREROUTING", ISTIO_OUTPUT: "OUTPUT" } as const;
@@ -12,6 +13,9 @@ export type Chain = keyof typeof CHAINS;
 /** nat comes last: it is what takes connections over, and the others have to be there by then. */
 export const IPTABLES_TABLES = ["mangle", "raw", "nat"] as const;
 
+/** As `iptables-restore.ts` needs it. */
+export const POD_LAYOUT: ChainLayout = { tables: IPTABLES_TABLES, chains: CHAINS, isFirst: false };
+
 export type IptablesTable = (typeof IPTABLES_TABLES)[number];
 
 /** Rules of one IP version: what follows `-A CHAIN`. Chains without rules are not made. */
@@ -20,6 +24,7 @@ export type IptablesRules = Readonly<Record<IptablesTable, Readonly<Record<Chain
 const ALL_BITS = "0xffffffff";
 const BY_PROXY = `-m mark --mark ${PACKET_MARK}/${MARK_MASK}`;
 const NOT_BY_PROXY = `-m mark ! --mark ${PACKET_MARK}/${MARK_MASK}`;
+const UNROUTED: Readonly<Record<IpVersion, string>> = { 4: "-m ttl --ttl-eq 255", 6: "-m hl --hl-eq 255" };
 const LOOPBACK: Readonly<Record<IpVersion, string>> = { 4: "127.0.0.1/32", 6: "::1/128" };
 
 /** The rules of a pod for one IP version. */
@@ -58,7 +63,7 @@ function natPrerouting(rules: PodRules, version: IpVersion): readonly string[] {
   if (!rules.hasInboundCapture) return fromInside;
   return [
     ...fromInside,
-    `-s ${probeSource(rules, version)} -p tcp -m tcp -j ACCEPT`,
+    `-s ${probeSource(rules, version)} -p tcp -m tcp${rules.hasProbeHopCheck ? ` ${UNROUTED[version]}` : ""} -j ACCEPT`,
     `! -d ${LOOPBACK[version]} -p tcp -m tcp ! --dport ${PORTS.HBONE} ${NOT_BY_PROXY} -j REDIRECT --to-ports ${PORTS.INBOUND_PLAINTEXT}`,
   ];
 }

@@ -18,7 +18,7 @@ const OURS: ReadonlySet<unknown> = new Set(NFT_TABLES);
 /** Rules of pods in nft's language: three tables, always replaced together. */
 export class NftRules implements PacketRules {
   readonly name = "nftables";
-  readonly #forms = new CanonicalForms(canonicalNftables);
+  readonly #forms = new CanonicalForms((text) => canonicalNftables(text));
 
   async rehearse(rules: PodRules): Promise<void> {
     await this.#forms.of(nftRuleset(rules));

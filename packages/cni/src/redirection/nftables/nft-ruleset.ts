@@ -70,7 +70,11 @@ function natPrerouting(rules: PodRules): readonly string[] {
   if (!rules.hasInboundCapture) return fromInside;
   return [
     ...fromInside,
-    ...perFamily(rules, `ip saddr ${v4} ${TCP} counter accept`, `ip6 saddr ${v6} ${TCP} counter accept`),
+    ...perFamily(
+      rules,
+      `ip saddr ${v4} ${rules.hasProbeHopCheck ? "ip ttl 255 " : ""}${TCP} counter accept`,
+      `ip6 saddr ${v6} ${rules.hasProbeHopCheck ? "ip6 hoplimit 255 " : ""}${TCP} counter accept`,
+    ),
     ...notToLoopback(
       rules,
       `tcp dport != ${PORTS.HBONE} ${NOT_BY_PROXY} counter redirect to :${PORTS.INBOUND_PLAINTEXT}`,
