@@ -13,13 +13,17 @@ export interface FoundTarget {
   readonly target: FuzzTarget;
 }
 
-/** Every target of every package, or of one. */
-export async function findTargets(onlyPackage?: string): Promise<FoundTarget[]> {
+/** URL of the module that exports a target. */
+export function moduleOf(id: string): string {
+  return pathToFileURL(join(PACKAGES, id.split("/")[0] ?? "", "fuzz", "targets.ts")).href;
+}
+
+/** Every target of every package. */
+export async function findTargets(): Promise<FoundTarget[]> {
   const found: FoundTarget[] = [];
-  for (const name of onlyPackage === undefined ? readdirSync(PACKAGES).sort() : [onlyPackage]) {
-    const file = join(PACKAGES, name, "fuzz", "targets.ts");
-    if (!existsSync(file)) continue;
-    const { targets } = (await import(pathToFileURL(file).href)) as { targets: FuzzTargets };
+  for (const name of readdirSync(PACKAGES).sort()) {
+    if (!existsSync(new URL(moduleOf(`${name}/`)))) continue;
+    const { targets } = (await import(moduleOf(`${name}/`))) as { targets: FuzzTargets };
     for (const [part, target] of Object.entries(targets)) {
       found.push({ id: `${name}/${part}`, target });
     }

@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { corpusOf, findTargets, isNamed } from "./discover.ts";
+import { corpusOf, findTargets, isNamed, keptInputs, moduleOf } from "./discover.ts";
 import { runTarget, type TargetReport } from "./run-target.ts";
 
 const { values } = parseArgs({
@@ -38,7 +38,7 @@ function keep(id: string, prefix: string, input: Uint8Array): string {
   return file;
 }
 
-function print({ id, done, seconds: took, corpusSize, discovered, rss }: TargetReport): void {
+function print(id: string, { done, seconds: took, corpusSize, discovered, rss }: TargetReport): void {
   const speed = Math.round(done / took).toLocaleString("en");
   const counts = `${done.toLocaleString("en").padStart(11)} inputs, ${speed.padStart(8)}/s`;
   const corpus = `corpus ${corpusSize}, ${discovered.length} new outcomes`;
@@ -47,13 +47,14 @@ function print({ id, done, seconds: took, corpusSize, discovered, rss }: TargetR
 }
 
 async function runAlone(id: string): Promise<boolean> {
-  const report = await runTarget(id, options);
+  const place = { module: moduleOf(id), name: id.split("/")[1] ?? "", kept: [...keptInputs(id).values()] };
+  const report = await runTarget(place, options);
   if (report.failure) {
     const file = keep(id, "failed", report.failure.input);
     console.log(`${id}: FAILED with seed ${values.seed}: ${report.failure.message}\ninput kept as ${file}`);
     return false;
   }
-  print(report);
+  print(id, report);
   const small = report.discovered.filter(({ length }) => length <= MAX_KEPT_OCTETS);
   if (values.keep) for (const input of small.slice(0, MAX_KEPT)) keep(id, "found", input);
   return true;

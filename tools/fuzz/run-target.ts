@@ -4,15 +4,19 @@ import type { FuzzOptions } from "./engine.ts";
 import { SharedInput } from "./shared-input.ts";
 import type { WorkerInput, WorkerReport } from "./worker.ts";
 
-/** CPU time that one input may take. */
-const HANG_MS = 1000;
-const LOOK_MS = 200;
-/** Beyond this much heap an input has made too much of itself. */
-const MAX_HEAP_MB = 1024;
+/** What one input may use up. */
+export interface InputLimits {
+  /** CPU time. */
+  readonly hangMs: number;
+  /** Heap of the whole target. */
+  readonly maxHeapMegabytes: number;
+}
+
+const DEFAULT_LIMITS: InputLimits = { hangMs: 1000, maxHeapMegabytes: 1024 };
+const LOOK_MS = 100;
 
 /** What came of a target. */
 export interface TargetReport {
-  readonly id: string;
   readonly done: number;
   readonly seconds: number;
   readonly corpusSize: number;
@@ -25,33 +29,37 @@ export interface TargetReport {
 type End = Extract<WorkerReport, { kind: "done" | "failed" }>;
 
 /** Runs one target in a thread of its own and watches time and memory from outside. */
-export async function runTarget(id: string, options: FuzzOptions): Promise<TargetReport> {
+export async function runTarget(
+  { module, name, kept }: Pick<WorkerInput, "module" | "name" | "kept">,
+  options: FuzzOptions,
+  { hangMs, maxHeapMegabytes }: InputLimits = DEFAULT_LIMITS,
+): Promise<TargetReport> {
   const shared = new SharedInput();
-  const workerData: WorkerInput = { id, options, memory: shared.memory };
+  const workerData: WorkerInput = { module, name, kept, options, memory: shared.memory };
   const worker = new Worker(new URL("worker.ts", import.meta.url), {
     workerData,
-    resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
+    resourceLimits: { maxOldGenerationSizeMb: maxHeapMegabytes },
   });
   const rss = { start: 0, peak: 0, end: 0 };
   const ended = Promise.withResolvers<End>();
-  const stuck = stuckDetector(shared);
+  const stuck = stuckDetector(shared, hangMs);
   const fail = (message: string): void => ended.resolve({ kind: "failed", message, input: shared.get() });
   const watch = setInterval(() => {
     rss.peak = Math.max(rss.peak, process.memoryUsage.rss());
-    if (stuck()) fail(`took more than ${HANG_MS} ms of CPU time`);
+    if (stuck()) fail(`took more than ${hangMs} ms of CPU time`);
   }, LOOK_MS);
   worker.on("message", (report: WorkerReport) => {
     if (report.kind === "began") rss.start = process.memoryUsage.rss();
-    else if (report.kind !== "progress") ended.resolve(report);
+    else ended.resolve(report);
   });
   worker.on("error", (error) => fail(error.stack ?? error.message));
   try {
     const end = await ended.promise;
     rss.end = process.memoryUsage.rss();
     rss.peak = Math.max(rss.peak, rss.end);
-    if (end.kind === "done") return { ...end, id, rss };
+    if (end.kind === "done") return { ...end, rss };
     const { message, input } = end;
-    return { id, done: 0, seconds: 0, corpusSize: 0, discovered: [], rss, failure: { message, input } };
+    return { done: 0, seconds: 0, corpusSize: 0, discovered: [], rss, failure: { message, input } };
   } finally {
     clearInterval(watch);
     await worker.terminate();
@@ -59,7 +67,7 @@ export async function runTarget(id: string, options: FuzzOptions): Promise<Targe
 }
 
 /** True when one input has used up its CPU time; time that others have the processor does not count. */
-function stuckDetector(shared: SharedInput): () => boolean {
+function stuckDetector(shared: SharedInput, hangMs: number): () => boolean {
   let count = 0;
   let since = process.cpuUsage();
   return () => {
@@ -69,6 +77,6 @@ function stuckDetector(shared: SharedInput): () => boolean {
       return false;
     }
     const { user, system } = process.cpuUsage(since);
-    return (user + system) / 1000 > HANG_MS;
+    return (user + system) / 1000 > hangMs;
   };
 }

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // The thread that runs one target; the thread that watches it is in run-target.ts.
 import { parentPort, workerData } from "node:worker_threads";
-import { findTargets, keptInputs } from "./discover.ts";
+import type { FuzzTargets } from "@ambientmesh/testkit";
 import { FuzzFailure, fuzz, type FuzzOptions } from "./engine.ts";
 import { SharedInput } from "./shared-input.ts";
 
 /** What the watching thread gives. */
 export interface WorkerInput {
-  readonly id: string;
+  /** URL of a module that exports `targets`, and the name of one of them. */
+  readonly module: string;
+  readonly name: string;
+  readonly kept: readonly Uint8Array[];
   readonly options: FuzzOptions;
   readonly memory: SharedArrayBuffer;
 }
@@ -15,7 +18,6 @@ export interface WorkerInput {
 /** What it is told. */
 export type WorkerReport =
   | { readonly kind: "began" }
-  | { readonly kind: "progress"; readonly done: number }
   | { readonly kind: "failed"; readonly input: Uint8Array; readonly message: string }
   | {
       readonly kind: "done";
@@ -25,22 +27,23 @@ export type WorkerReport =
       readonly discovered: readonly Uint8Array[];
     };
 
-const { id, options, memory } = workerData as WorkerInput;
+const { module, name, kept, options, memory } = workerData as WorkerInput;
 const shared = new SharedInput(memory);
 const tell = (report: WorkerReport): void => parentPort?.postMessage(report);
 
-const found = (await findTargets(id.split("/")[0])).find((each) => each.id === id);
-if (found === undefined) throw new Error(`there is no target ${id}`);
-try {
-  const kept = keptInputs(id).values();
-  let hasBegun = false;
-  const progress = (done: number): void => {
+const target = ((await import(module)) as { targets: FuzzTargets }).targets[name];
+if (target === undefined) throw new Error(`${module} has no target ${name}`);
+let hasBegun = false;
+const observer = {
+  taking: (input: Buffer) => shared.set(input),
+  progress: () => {
     if (!hasBegun) tell({ kind: "began" });
     hasBegun = true;
-    if (done % 100_000 === 0) tell({ kind: "progress", done });
-  };
-  const result = await fuzz(found.target, kept, options, { taking: (input) => shared.set(input), progress });
-  tell({ kind: "done", ...result });
+  },
+};
+try {
+  const inputs = kept.map((input) => Buffer.from(input));
+  tell({ kind: "done", ...(await fuzz(target, inputs, options, observer)) });
 } catch (error) {
   if (!(error instanceof FuzzFailure)) throw error;
   tell({ kind: "failed", input: error.input, message: error.message });
