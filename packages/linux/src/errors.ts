@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { errorCatalogue, type ErrorCatalogue } from "@ambientmesh/core";
 
+/** The stable codes of this package. */
 export type LinuxErrorCode =
   | "LINUX_ADDRESS_INVALID"
   | "LINUX_ARGUMENT_INVALID"

@@ -37,7 +37,10 @@ export interface ConnectionFacts extends KeyedFacts {
   readonly identity: PeerIdentity | undefined;
 }
 
-/** @throws MeshError AUTHZ_CONNECTION_INVALID */
+/**
+ * What policies look at, made of a connection once.
+ * @throws MeshError AUTHZ_CONNECTION_INVALID
+ */
 export function connectionFacts(connection: Connection): ConnectionFacts {
   const { identity, destinationPort } = connection;
   const port = checkPort(destinationPort);

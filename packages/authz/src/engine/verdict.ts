@@ -19,6 +19,7 @@ export interface Decision {
   readonly reason: Reason;
 }
 
+/** The decision, and what dry-run policies would have made of it. */
 export interface Verdict extends Decision {
   /** The dry-run policies that matched, deny before allow. */
   readonly dryRun: readonly DryRunMatch[];

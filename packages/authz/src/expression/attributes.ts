@@ -41,6 +41,7 @@ export function sourceNamespaceIsOneOf(patterns: readonly Pattern[]): Leaf<Conne
   };
 }
 
+/** True for clients with one of the accounts. */
 export function serviceAccountIsOneOf(accounts: readonly ServiceAccountName[]): Leaf<ConnectionFacts> {
   // Neither part contains "/", so the joined text stands for the pair.
   const names = new Set(accounts.map(({ namespace, name }) => `${namespace}/${name}`));
@@ -55,6 +56,7 @@ export function serviceAccountIsOneOf(accounts: readonly ServiceAccountName[]): 
   };
 }
 
+/** True for connections from an address in one of the ranges. */
 export function sourceIpIsIn(cidrs: readonly Cidr[]): Leaf<ConnectionFacts> {
   const test = cidrTest(cidrs);
   return {
@@ -65,6 +67,7 @@ export function sourceIpIsIn(cidrs: readonly Cidr[]): Leaf<ConnectionFacts> {
   };
 }
 
+/** True for connections to an address in one of the ranges. */
 export function destinationIpIsIn(cidrs: readonly Cidr[]): Leaf<ConnectionFacts> {
   const test = cidrTest(cidrs);
   return {
@@ -75,6 +78,7 @@ export function destinationIpIsIn(cidrs: readonly Cidr[]): Leaf<ConnectionFacts>
   };
 }
 
+/** True for connections to one of the ports. */
 export function destinationPortIsOneOf(ports: readonly number[]): Leaf<ConnectionFacts> {
   const set = new Set(ports);
   return {

@@ -27,26 +27,32 @@ export type Expression<Facts> =
   /** An entry that was not understood; whether it counts as true is decided by what is safe. */
   | { readonly kind: "unknown"; readonly because: string };
 
+/** True if every part is; true without parts. */
 export function all<Facts>(of: readonly Expression<Facts>[]): Expression<Facts> {
   return of.length === 1 ? (of[0] as Expression<Facts>) : { kind: "all", of };
 }
 
+/** True if one part is; false without parts. */
 export function any<Facts>(of: readonly Expression<Facts>[]): Expression<Facts> {
   return of.length === 1 ? (of[0] as Expression<Facts>) : { kind: "any", of };
 }
 
+/** True if the part is not. */
 export function not<Facts>(of: Expression<Facts>): Expression<Facts> {
   return { kind: "not", of };
 }
 
+/** True, for the reason given. */
 export function always<Facts>(because: string): Expression<Facts> {
   return { kind: "constant", value: true, because };
 }
 
+/** False, for the reason given. */
 export function never<Facts>(because: string): Expression<Facts> {
   return { kind: "constant", value: false, because };
 }
 
+/** An entry that could not be read, with the reason. */
 export function unknown<Facts>(because: string): Expression<Facts> {
   return { kind: "unknown", because };
 }

@@ -68,6 +68,7 @@ export interface SigningRequest {
   readonly ttlSeconds?: number;
 }
 
+/** What the authority answers a request with. */
 export interface IssuedCertificate {
   /** PEM texts as `IstioCertificateResponse.cert_chain` wants them: leaf, each intermediate, and last all roots in one. */
   readonly chain: readonly string[];

@@ -2,6 +2,7 @@
 
 /** Severities, most severe first. */
 export const LOG_LEVELS = ["error", "warn", "info", "debug", "trace"] as const;
+/** One of {@link LOG_LEVELS}. */
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** Plain data beside an event; errors are allowed under `error`. */

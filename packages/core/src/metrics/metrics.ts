@@ -8,11 +8,13 @@ export interface MetricSpec<Label extends string = string> {
   readonly labels?: readonly Label[];
 }
 
+/** A family of histograms. */
 export interface HistogramSpec<Label extends string = string> extends MetricSpec<Label> {
   /** Upper bounds, ascending, without +Inf. */
   readonly buckets: readonly number[];
 }
 
+/** A value for each label of a family. */
 export type Labels<Label extends string> = Readonly<Record<Label, string>>;
 
 /** One time series of a counter; hold on to it in hot paths. */
@@ -20,10 +22,12 @@ export interface CounterSeries {
   /** Adds `amount` (default 1, never negative). */
   add(amount?: number): void;
 }
+/** One time series of a gauge. */
 export interface GaugeSeries {
   set(value: number): void;
   add(amount?: number): void;
 }
+/** One time series of a histogram. */
 export interface HistogramSeries {
   observe(value: number): void;
 }

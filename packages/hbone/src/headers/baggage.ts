@@ -2,6 +2,7 @@
 
 /** Kinds of workload as they appear in a key of the header. */
 export const WORKLOAD_TYPES = ["deployment", "cronjob", "pod", "job"] as const;
+/** One of {@link WORKLOAD_TYPES}. */
 export type WorkloadType = (typeof WORKLOAD_TYPES)[number];
 
 /** What one end of a tunnel says about its workload in the header `baggage`. It proves nothing: for labels only. */

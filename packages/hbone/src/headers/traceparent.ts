@@ -22,6 +22,7 @@ export function createTraceParent(): TraceParent {
   return { traceId: random.toString("hex", 0, 16), parentId: random.toString("hex", 16), flags: 0 };
 }
 
+/** The header's value, in version 00. */
 export function formatTraceParent({ traceId, parentId, flags }: TraceParent): string {
   return `00-${traceId}-${parentId}-${(flags & 0xff).toString(16).padStart(2, "0")}`;
 }

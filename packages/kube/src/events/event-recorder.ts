@@ -28,6 +28,7 @@ export interface EventRecorder extends AsyncDisposable {
   record(object: KubernetesObject, event: RecordedEvent): void;
 }
 
+/** Whose events they are, and their limits. */
 export interface EventRecorderOptions {
   /** The program: "istiod". */
   readonly component: string;
@@ -37,6 +38,7 @@ export interface EventRecorderOptions {
   readonly capacity?: number;
 }
 
+/** What a recorder of events is made with. */
 export interface EventRecorderDeps {
   readonly client: KubeClient;
   /** Default: the machine's clock. */

@@ -27,6 +27,7 @@ export interface LeaderElectionOptions {
   readonly retryMs?: number;
 }
 
+/** What an election needs. */
 export interface LeaderElectionDeps {
   readonly client: KubeClient;
   /** Default: the machine's clock. */

@@ -17,6 +17,7 @@ export interface IptablesTool {
   readonly programs: Readonly<Record<IpVersion, string>>;
 }
 
+/** Which of both protocols. */
 export type IpVersion = 4 | 6;
 
 const SUFFIXES = ["-nft", "-legacy", ""];

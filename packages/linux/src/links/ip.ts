@@ -4,6 +4,7 @@ import { linuxErrors } from "../errors.ts";
 import type { NetnsRef } from "../netns/netns.ts";
 import { runProgram, runTool, toolError } from "../process/run.ts";
 
+/** Where and how `ip` is run. */
 export interface IpOptions {
   /** Unset: the namespace of this process. */
   readonly netns?: NetnsRef;

@@ -8,11 +8,13 @@ import { inCgroupNamespace, runProgram, runTool, toolError } from "../process/ru
 /** One object of nft's JSON output: `{ "table": {…} }`, `{ "chain": {…} }`, `{ "rule": {…} }`, … (libnftables-json(5)). */
 export type NftObject = Readonly<Record<string, unknown>>;
 
+/** A table of nftables by family and name. */
 export interface NftTable {
   readonly family: "arp" | "bridge" | "inet" | "ip" | "ip6" | "netdev";
   readonly name: string;
 }
 
+/** Where rules are applied. */
 export interface RulesOptions {
   /** Unset: the namespace of this process. */
   readonly netns?: NetnsRef;

@@ -5,6 +5,7 @@ import { linuxErrors, type LinuxErrorCode } from "../errors.ts";
 import { inNetns } from "../netns/in-netns.ts";
 import type { NetnsRef } from "../netns/netns.ts";
 
+/** How a program is run. */
 export interface RunOptions {
   /** Unset: the namespace of this process. */
   readonly netns?: NetnsRef | undefined;

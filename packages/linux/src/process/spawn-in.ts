@@ -11,6 +11,7 @@ export interface BindMount {
   readonly target: string;
 }
 
+/** How a program is started inside a namespace. */
 export interface SpawnInOptions {
   /** Unset: the namespace of this process. */
   readonly netns?: NetnsRef;

@@ -10,6 +10,7 @@ import { DEFAULT_LIMITS, type MessageLimits } from "./message-buffer.ts";
 import { Readiness } from "./readiness.ts";
 import { encodeUnixPath, removeStaleSocket } from "./unix-socket.ts";
 
+/** How a socket for messages listens. */
 export interface SeqpacketListenOptions {
   /** File of the socket, up to 107 bytes. A file that a dead process left there is replaced. */
   readonly path: string;

@@ -22,6 +22,7 @@ export interface MessageLimits {
   readonly maxFds: number;
 }
 
+/** What is used where no limits are given. */
 export const DEFAULT_LIMITS: MessageLimits = { maxBytes: 1024, maxFds: 1 };
 
 /** One message. */

@@ -36,6 +36,7 @@ export interface ConnectOptions extends TcpOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What a connect may be given beside its address. */
 export interface ConnectDeps {
   readonly clock: Clock;
 }

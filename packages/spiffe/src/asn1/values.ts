@@ -10,7 +10,10 @@ export interface DerValue {
 
 const invalid = (problem: string): Error => spiffeErrors.create("DER_INVALID", problem);
 
-/** @throws MeshError DER_INVALID unless it is 00 or FF (X.690 11.1). */
+/**
+ * Reads a BOOLEAN.
+ * @throws MeshError DER_INVALID unless it is 00 or FF (X.690 11.1).
+ */
 export function decodeBoolean({ contents }: DerValue): boolean {
   if (contents.length !== 1 || (contents[0] !== 0 && contents[0] !== 0xff))
     throw invalid("a BOOLEAN is neither 00 nor FF");
@@ -20,7 +23,10 @@ export function decodeBoolean({ contents }: DerValue): boolean {
 /** Far above the 20 octets that RFC 5280 4.1.2.2 allows for serial numbers. */
 const MAX_INTEGER_BYTES = 64;
 
-/** @throws MeshError DER_INVALID if empty, not minimal or longer than 64 bytes. */
+/**
+ * Reads an INTEGER.
+ * @throws MeshError DER_INVALID if empty, not minimal or longer than 64 bytes.
+ */
 export function decodeInteger({ contents }: DerValue): bigint {
   const [first, second] = contents;
   if (first === undefined || contents.length > MAX_INTEGER_BYTES)

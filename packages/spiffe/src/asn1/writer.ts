@@ -17,13 +17,19 @@ export function der(tag: number, ...contents: readonly Uint8Array[]): Buffer {
   return element;
 }
 
+/** A SEQUENCE of encoded elements. */
 export const derSequence = (...elements: readonly Uint8Array[]): Buffer => der(TAG.SEQUENCE, ...elements);
+/** A SET OF encoded elements, put into DER's order. */
 export const derSet = (...elements: readonly Uint8Array[]): Buffer =>
   // DER orders the elements of a SET OF by their bytes (X.690 11.6).
   der(TAG.SET, ...elements.toSorted((a, b) => Buffer.compare(a, b)));
+/** A NULL. */
 export const derNull = (): Buffer => der(TAG.NULL);
+/** A BOOLEAN. */
 export const derBoolean = (value: boolean): Buffer => der(TAG.BOOLEAN, Buffer.of(value ? 0xff : 0));
+/** An OCTET STRING. */
 export const derOctets = (bytes: Uint8Array): Buffer => der(TAG.OCTET_STRING, bytes);
+/** A UTF8String. */
 export const derUtf8 = (text: string): Buffer => der(TAG.UTF8_STRING, Buffer.from(text, "utf8"));
 /** A BIT STRING of whole octets. */
 export const derBitOctets = (bytes: Uint8Array): Buffer => der(TAG.BIT_STRING, Buffer.of(0), bytes);

@@ -28,7 +28,10 @@ const isSegment = (text: string): boolean => SEGMENT.test(text) && text !== "." 
 const isTrustDomain = (text: string): text is TrustDomain =>
   text.length > 0 && text.length <= MAX_TRUST_DOMAIN_LENGTH && isSegment(text);
 
-/** @throws MeshError SPIFFE_ID_INVALID */
+/**
+ * Reads the name of a trust domain.
+ * @throws MeshError SPIFFE_ID_INVALID
+ */
 export function parseTrustDomain(text: string): TrustDomain {
   if (isTrustDomain(text)) return text;
   throw spiffeErrors.create(
@@ -52,7 +55,10 @@ export function isSpiffeId(text: string): text is SpiffeId {
   return split(text) !== undefined;
 }
 
-/** @throws MeshError SPIFFE_ID_INVALID */
+/**
+ * Reads an id of the one form that the mesh uses.
+ * @throws MeshError SPIFFE_ID_INVALID
+ */
 export function parseSpiffeId(text: string): SpiffeId {
   if (isSpiffeId(text)) return text;
   throw spiffeErrors.create(

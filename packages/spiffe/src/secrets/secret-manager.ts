@@ -34,6 +34,7 @@ const closed = (id: SpiffeId): Error =>
  */
 export type IssueCertificate = (csrPem: string, id: SpiffeId, signal: AbortSignal) => Promise<readonly string[]>;
 
+/** What a certificate manager is made with. */
 export interface SecretManagerDeps {
   readonly issue: IssueCertificate;
   readonly clock?: Clock;
@@ -41,6 +42,7 @@ export interface SecretManagerDeps {
   readonly metrics?: Metrics;
 }
 
+/** Limits and times of a certificate manager. */
 export interface SecretManagerOptions {
   /** Default "ecdsa-p256". Each request has a new key. */
   readonly keyType?: KeyType;

@@ -6,6 +6,7 @@ import type { Svid } from "./svid.ts";
 
 /** How soon somebody needs a certificate; the first is served first. */
 export const PRIORITIES = ["RealTime", "Warmup", "Background"] as const;
+/** One of {@link PRIORITIES}. */
 export type Priority = (typeof PRIORITIES)[number];
 
 /** Where the certificate of one identity stands. */

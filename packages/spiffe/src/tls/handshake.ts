@@ -21,6 +21,7 @@ import {
 /** Why there is no connection: what {@link PeerRefusalReason} says, or TLS itself failed, or there was no time, or a side left. */
 export type HandshakeRefusalReason = PeerRefusalReason | "tls-failed" | "timeout" | "closed" | "aborted";
 
+/** A connection with a peer who is known, or why there is none. */
 export type HandshakeOutcome =
   | { readonly kind: "established"; readonly socket: TLSSocket; readonly peer: VerifiedPeer }
   | { readonly kind: "refused"; readonly reason: HandshakeRefusalReason; readonly message: string };

@@ -31,6 +31,7 @@ export interface VerifiedPeer {
   readonly path?: readonly Certificate[];
 }
 
+/** Who a peer is, or why it is nobody. */
 export type PeerVerdict =
   | { readonly kind: "verified"; readonly peer: VerifiedPeer }
   | { readonly kind: "refused"; readonly reason: PeerRefusalReason; readonly message: string };

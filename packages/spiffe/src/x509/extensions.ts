@@ -128,6 +128,7 @@ export const keyUsageExtension = (bits: readonly number[]): Extension => ({
   value: derBits(bits),
 });
 
+/** Says what a key may be used for, by OID (RFC 5280 4.2.1.12). */
 export const extendedKeyUsageExtension = (purposes: readonly string[]): Extension => ({
   oid: OID.EXTENDED_KEY_USAGE,
   isCritical: false,
@@ -144,12 +145,14 @@ export const basicConstraintsExtension = (isCa: boolean, pathLength?: number): E
   ),
 });
 
+/** Names the key of the subject (RFC 5280 4.2.1.2). */
 export const subjectKeyIdExtension = (id: Uint8Array): Extension => ({
   oid: OID.SUBJECT_KEY_ID,
   isCritical: false,
   value: derOctets(id),
 });
 
+/** Names the key of the issuer (RFC 5280 4.2.1.1). */
 export const authorityKeyIdExtension = (id: Uint8Array): Extension => ({
   oid: OID.AUTHORITY_KEY_ID,
   isCritical: false,

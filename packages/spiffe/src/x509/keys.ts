@@ -5,6 +5,7 @@ import { spiffeErrors } from "../errors.ts";
 
 /** Keys that are made for workloads and authorities. */
 export const KEY_TYPES = ["ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-4096"] as const;
+/** One of {@link KEY_TYPES}. */
 export type KeyType = (typeof KEY_TYPES)[number];
 
 const PARAMETERS = {
@@ -55,7 +56,10 @@ export function parsePrivateKey(pem: string | Buffer, what: string): KeyObject {
   }
 }
 
-/** @throws MeshError KEY_UNSUPPORTED if OpenSSL can't read it. */
+/**
+ * Reads a SubjectPublicKeyInfo in DER.
+ * @throws MeshError KEY_UNSUPPORTED if OpenSSL can't read it.
+ */
 export function parsePublicKey(spki: Buffer): KeyObject {
   try {
     return createPublicKey({ key: spki, format: "der", type: "spki" });

@@ -24,11 +24,13 @@ export interface AdminListener {
   readonly isOptional?: boolean;
 }
 
+/** What an admin server is made with. */
 export interface AdminServerDeps {
   readonly logger?: Logger;
   readonly clock?: Clock;
 }
 
+/** Where an admin server listens, and its routes. */
 export interface AdminServerOptions {
   readonly listeners: readonly AdminListener[];
   readonly routes: readonly AdminRoute[];

@@ -3,6 +3,7 @@ import { noMetrics, type Clock, type HistogramSeries, type Metrics } from "@ambi
 import { Debouncer, type DebounceOptions } from "./debouncer.ts";
 import { ResourceStore } from "./resource-store.ts";
 
+/** What a cache is made with. */
 export interface ResourceCacheDeps {
   readonly clock: Clock;
   readonly metrics?: Metrics;

@@ -15,6 +15,7 @@ import { StreamLoop, type ConnectionStatus, type StreamHandler, type XdsClientDe
 import { SyncGate } from "./sync-gate.ts";
 import type { XdsCall } from "./transport.ts";
 
+/** What a delta client follows. */
 export interface DeltaClientOptions {
   /** Who asks; read again for each stream. */
   readonly node: () => NodeInit;
@@ -24,6 +25,7 @@ export interface DeltaClientOptions {
   readonly maxDemandedNames?: number;
 }
 
+/** How a delta client stands. */
 export interface DeltaClientStatus {
   readonly connection: ConnectionStatus;
   readonly isSynced: boolean;

@@ -7,6 +7,7 @@ import type { Clock } from "@ambientmesh/core";
  */
 export type DemandOutcome = "answered" | "timeout" | "refused" | "aborted";
 
+/** How long an answer is waited for. */
 export interface DemandOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;

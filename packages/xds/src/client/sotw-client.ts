@@ -10,6 +10,7 @@ import { StreamLoop, type ConnectionStatus, type XdsClientDeps } from "./stream-
 import { SyncGate } from "./sync-gate.ts";
 import type { XdsCall } from "./transport.ts";
 
+/** What a state-of-the-world client follows. */
 export interface SotwClientOptions {
   /** Who asks; read again for each stream. */
   readonly node: () => NodeInit;
@@ -17,6 +18,7 @@ export interface SotwClientOptions {
   readonly types: readonly AnySotwType[];
 }
 
+/** How a state-of-the-world client stands. */
 export interface SotwClientStatus {
   readonly connection: ConnectionStatus;
   readonly isSynced: boolean;

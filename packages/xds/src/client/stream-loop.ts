@@ -6,6 +6,7 @@ import { clientMetrics, type ClientMetrics } from "./client-metrics.ts";
 import { ReconnectPolicy, USEFUL_MS, asStreamEnd, describeEnd, type StreamEnd } from "./reconnect.ts";
 import type { XdsCall, XdsTransport } from "./transport.ts";
 
+/** What a client is made with. */
 export interface XdsClientDeps {
   readonly transport: XdsTransport;
   readonly clock: Clock;

@@ -16,6 +16,7 @@ import { Connections, type Peer } from "./connections.ts";
 import { callInfo } from "./grpc-server-stream.ts";
 import type { ServerTlsMaterial, ServerTlsSource } from "./tls-source.ts";
 
+/** What a listener is made with. */
 export interface GrpcListenerDeps {
   readonly clock: Clock;
   readonly log?: Logger;

@@ -6,6 +6,7 @@ export interface PushJob {
   push(): void;
 }
 
+/** Limits of what is on its way at a time. */
 export interface PushSchedulerOptions {
   /** Work done before the event loop gets its turn. Default 5 ms. */
   readonly sliceMs?: number;

@@ -38,6 +38,7 @@ export interface ServedType {
   readonly maxResponseBytes?: number;
 }
 
+/** What a server is made with. */
 export interface XdsServerDeps {
   readonly clock: Clock;
   readonly log?: Logger;
@@ -46,6 +47,7 @@ export interface XdsServerDeps {
   readonly defer?: (callback: () => void) => void;
 }
 
+/** What a server serves, and its limits. */
 export interface XdsServerOptions<Identity> extends PushSchedulerOptions {
   /** In push order: what comes first here is sent first to each client. */
   readonly types: readonly ServedType[];
@@ -67,6 +69,7 @@ export interface XdsServerOptions<Identity> extends PushSchedulerOptions {
   readonly versionOf?: (node: Node) => string;
 }
 
+/** How streams are ended. */
 export interface DrainOptions {
   /** Streams are ended evenly over this time, so that clients don't all come back at once. Default 0. */
   readonly spreadMs?: number;

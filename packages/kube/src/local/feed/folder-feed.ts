@@ -30,6 +30,7 @@ export interface FolderFeedOptions {
   readonly pollMs?: number;
 }
 
+/** What a feed is made with. */
 export interface FolderFeedDeps {
   readonly server: LocalKube;
   /** Default: the machine's clock. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Json } from "../../json/json.ts";
 
+/** Types of JSON in schemas. */
 export type SchemaType = "object" | "array" | "string" | "integer" | "number" | "boolean";
 
 /**
