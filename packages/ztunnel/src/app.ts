@@ -105,7 +105,7 @@ export async function startZtunnel(config: ZtunnelConfig, deps: ZtunnelDeps): Pr
   const dump = (): unknown =>
     configDump({ config, illegalPorts: ILLEGAL_PORTS, state, certificates: shared.certificates, hosting, clock });
   const operatorServer = stack.use(
-    createOperatorServer(logger.child("admin"), config, { levels, dump, onQuit: quit.resolve }),
+    createOperatorServer(logger.child("admin"), config, { levels, clock, dump, onQuit: quit.resolve }),
   );
   await operatorServer.start();
   await statsServer.start();

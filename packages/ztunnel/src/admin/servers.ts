@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Logger } from "@ambientmesh/core";
+import type { Clock, Logger } from "@ambientmesh/core";
 import { hostNetns, isIpv6Enabled } from "@ambientmesh/linux";
 import {
   createAdminServer,
@@ -16,6 +16,7 @@ import {
   type Readiness,
 } from "@ambientmesh/telemetry";
 import type { ZtunnelConfig } from "../config/model.ts";
+import { pprofRoutes } from "./pprof-routes.ts";
 
 type Ports = Pick<ZtunnelConfig, "adminPort" | "statsPort" | "readinessPort" | "isIpv6Enabled">;
 
@@ -43,9 +44,14 @@ export function createStatsServer(logger: Logger, config: Ports, metrics: Metric
 export function createOperatorServer(
   logger: Logger,
   config: Ports,
-  parts: { readonly levels: LogLevels; readonly dump: () => unknown; readonly onQuit: () => void },
+  parts: {
+    readonly levels: LogLevels;
+    readonly clock: Clock;
+    readonly dump: () => unknown;
+    readonly onQuit: () => void;
+  },
 ): AdminServer {
-  const { levels, dump, onQuit } = parts;
+  const { levels, clock, dump, onQuit } = parts;
   return createAdminServer(
     { logger },
     {
@@ -58,6 +64,7 @@ export function createOperatorServer(
           dump,
         }),
         loggingRoute(levels),
+        ...pprofRoutes(clock),
         quitRoute(onQuit),
       ],
     },
