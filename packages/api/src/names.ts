@@ -50,8 +50,11 @@ export const KEYS = {
   USE_WAYPOINT_CANARY_NAMESPACE: "istio.io/use-waypoint-canary-namespace",
   USE_WAYPOINT_CANARY_WEIGHT: "istio.io/use-waypoint-canary-weight",
   INGRESS_USE_WAYPOINT: "istio.io/ingress-use-waypoint",
+  /** Ours, on Services: their pods refuse whoever is not the waypoint. */
+  ONLY_THROUGH_WAYPOINT: "ambientmesh.io/only-through-waypoint",
   WAYPOINT_FOR: "istio.io/waypoint-for",
   WAYPOINT_INBOUND_BINDING: "ambient.istio.io/waypoint-inbound-binding",
+  GATEWAY_SERVICE_ACCOUNT: "gateway.istio.io/service-account",
   GATEWAY_MANAGED: "gateway.istio.io/managed",
   GATEWAY_NAME: "gateway.networking.k8s.io/gateway-name",
   ENABLE_AUTO_ALLOCATE_IP: "networking.istio.io/enable-autoallocate-ip",

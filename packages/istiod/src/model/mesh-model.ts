@@ -50,7 +50,7 @@ export function createMeshModel(options: MeshModelOptions, onFailure: OnFailure)
   const sources = createMeshSources(graph);
   const places = derivePlaces(graph, sources, systemNamespace);
   const waypoints = deriveWaypoints(graph, sources, places);
-  const services = deriveServices(graph, { sources, places, waypoints, domain });
+  const services = deriveServices(graph, { sources, places, waypoints, domain, trustDomain: mesh.trustDomain });
   const policies = derivePolicies(graph, sources, {
     rootNamespace: options.rootNamespace,
     allowDryRun: options.isDryRunSent,
@@ -68,7 +68,7 @@ export function createMeshModel(options: MeshModelOptions, onFailure: OnFailure)
     graph,
     sources,
     addresses: graph.union("addresses", [workloads.resources, services.resources]),
-    authorizations: policies.resources,
+    authorizations: graph.union("all authorizations", [policies.resources, byName(graph, services.guards)]),
     policies: policies.outcomes,
     bindings: {
       services: services.bindings,
@@ -76,4 +76,14 @@ export function createMeshModel(options: MeshModelOptions, onFailure: OnFailure)
       workloadEntries: workloads.bindings,
     },
   };
+}
+
+/** Guards are found by service; clients know policies by name. */
+function byName(graph: CollectionGraph, guards: Collection<ResourceInput>): Collection<ResourceInput> {
+  return graph.derive<ResourceInput, ResourceInput>({
+    name: "waypoint guard resources",
+    from: guards,
+    equals: Object.is,
+    derive: (guard) => [[guard.name, guard]],
+  });
 }

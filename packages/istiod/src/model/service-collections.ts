@@ -7,11 +7,14 @@ import type { Collection } from "../collections/collection.ts";
 import type { CollectionGraph } from "../collections/graph.ts";
 import { isSameInput, serviceResource } from "./address-resource.ts";
 import type { MeshSources } from "./mesh-sources.ts";
+import { serviceHostname, serviceResourceName } from "./names.ts";
+import { authorizationResource } from "./policy-outcome.ts";
 import { networkOf, type PlaceCollections } from "./place-collections.ts";
 import { serviceOf } from "./service.ts";
 import { deriveEntryServices } from "./service-entry-collections.ts";
 import { serviceViewOf, type ServiceView } from "./service-view.ts";
 import type { WaypointBinding } from "./waypoint-binding.ts";
+import { isGuarded, waypointGuard } from "./waypoint-guard.ts";
 import type { WaypointCollections } from "./waypoint-collections.ts";
 
 export interface ServiceCollections {
@@ -23,6 +26,8 @@ export interface ServiceCollections {
   readonly bindings: Collection<WaypointBinding>;
   /** The same for ServiceEntries. */
   readonly entryBindings: Collection<WaypointBinding>;
+  /** Policies that refuse whoever does not come through the waypoint, by resource name of the service. */
+  readonly guards: Collection<ResourceInput>;
 }
 
 export interface ServiceInputs {
@@ -30,6 +35,7 @@ export interface ServiceInputs {
   readonly places: PlaceCollections;
   readonly waypoints: WaypointCollections;
   readonly domain: string;
+  readonly trustDomain: string;
 }
 
 /** The values of {@link KEYS.GATEWAY_MANAGED} on the services of waypoints and east-west gateways themselves. */
@@ -54,6 +60,7 @@ export function deriveServices(graph: CollectionGraph, inputs: ServiceInputs): S
     views: graph.union("views", [kubernetesViews, entries.views]),
     bindings,
     entryBindings: entries.bindings,
+    guards: deriveGuards(graph, inputs, bindings),
   };
 }
 
@@ -67,6 +74,25 @@ function deriveBindings(graph: CollectionGraph, { sources, waypoints }: ServiceI
       if (GATEWAYS.has(labels?.[KEYS.GATEWAY_MANAGED])) return [];
       const binding = waypoints.bind({ namespace, labels, annotations, use: "service" }, fetch);
       return binding.kind === "none" ? [] : [[key, binding]];
+    },
+  });
+}
+
+function deriveGuards(
+  graph: CollectionGraph,
+  { sources, domain, trustDomain }: ServiceInputs,
+  bindings: Collection<WaypointBinding>,
+): Collection<ResourceInput> {
+  return graph.derive<KubernetesService, ResourceInput>({
+    name: "waypoint guards",
+    from: sources.services,
+    reads: [bindings],
+    equals: isSameInput,
+    derive: ({ metadata }, fetch, key) => {
+      if (!isGuarded(metadata)) return [];
+      const { name, namespace = "" } = metadata;
+      const guard = waypointGuard(metadata, fetch.one(bindings, key), trustDomain);
+      return [[serviceResourceName(namespace, serviceHostname(name, namespace, domain)), authorizationResource(guard)]];
     },
   });
 }

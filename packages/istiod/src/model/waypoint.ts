@@ -30,6 +30,8 @@ export interface Waypoint {
   /** Whose objects may use it. */
   readonly admits: RouteNamespaces;
   readonly binding: InboundBinding | undefined;
+  /** Whom its pods run as. */
+  readonly serviceAccount: string;
 }
 
 /** @returns undefined while the Gateway has no address, as the deployment of a waypoint that starts. */
@@ -54,6 +56,7 @@ export function waypointOf(gateway: Gateway, gatewayClass: GatewayClass | undefi
     servesWorkloads: traffic === "workload" || traffic === "all",
     admits: listenerFor(spec.listeners, binding)?.allowedRoutes?.namespaces ?? {},
     binding,
+    serviceAccount: metadata.annotations?.[KEYS.GATEWAY_SERVICE_ACCOUNT] ?? metadata.name,
   };
 }
 

@@ -51,25 +51,40 @@ function derivePods(
   inputs: WorkloadInputs,
   selection: ServiceSelection,
 ): Collection<ResourceInput> {
-  const { sources, places, policies, waypoints, mesh } = inputs;
+  const { sources, places, services, policies, waypoints, mesh } = inputs;
   const listedPods = deriveListedPods(graph, inputs).index("pod", ({ reference }) => [reference]);
   return graph.derive<Pod, ResourceInput>({
     name: "pod workloads",
     from: sources.pods,
-    reads: [places.networks, places.localities, selection.index, listedPods, ...policies.reads, ...waypoints.reads],
+    reads: [
+      places.networks,
+      places.localities,
+      selection.index,
+      listedPods,
+      services.guards,
+      ...policies.reads,
+      ...waypoints.reads,
+    ],
     equals: isSameInput,
     derive: (pod, fetch) => {
+      const ofPod = servicesOfPod(pod, fetch, selection, listedPods);
       const workload = podWorkload(pod, mesh, {
         network: networkOf(fetch, places),
         locality: fetch.one(places.localities, pod.spec.nodeName ?? ""),
-        services: servicesOfPod(pod, fetch, selection, listedPods),
-        policies: policies.attachedTo(pod.metadata, fetch),
+        services: ofPod,
+        policies: [...policies.attachedTo(pod.metadata, fetch), ...guardsOf(ofPod, services.guards, fetch)],
         waypoint: waypoints.ofPod(pod.metadata, fetch),
       });
       if (!workload) return [];
       return [[workload.uid, workloadResource(workload)]];
     },
   });
+}
+
+function guardsOf(views: readonly ServiceView[], guards: Collection<ResourceInput>, fetch: Fetch): string[] {
+  return views
+    .flatMap(({ resourceName }) => fetch.one(guards, resourceName)?.name ?? [])
+    .sort((a, b) => (a < b ? -1 : 1));
 }
 
 function servicesOfPod(

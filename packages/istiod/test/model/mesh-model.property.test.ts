@@ -14,8 +14,14 @@ const mode = fc.constantFrom("UNSET", "STRICT", "PERMISSIVE", "DISABLE", "WRONG"
 const address = fc.constantFrom("10.0.0.1", "10.0.0.2", "fd00::1", "nonsense");
 const selector = some(fc.record({ matchLabels: labels }));
 const waypointLabels = fc.dictionary(
-  fc.constantFrom("app", "istio.io/use-waypoint", "istio.io/use-waypoint-namespace", "istio.io/use-waypoint-canary"),
-  fc.constantFrom("a", "b", "bank", "none"),
+  fc.constantFrom(
+    "app",
+    "istio.io/use-waypoint",
+    "istio.io/use-waypoint-namespace",
+    "istio.io/use-waypoint-canary",
+    "ambientmesh.io/only-through-waypoint",
+  ),
+  fc.constantFrom("a", "b", "bank", "none", "true"),
   { maxKeys: 3 },
 );
 const ageless = fc.constantFrom("2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z");

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { JsonValue } from "@bufbuild/protobuf";
+import { fromBinary, type JsonValue } from "@bufbuild/protobuf";
+import { AuthorizationSchema } from "@ambientmesh/api/security";
+import { PolicySet, compileAuthorization, connectionFacts } from "@ambientmesh/authz";
 import { describe, expect, it, test } from "vitest";
-import { addressesOf, modelOf } from "../support/translate.ts";
+import { addressesOf, authorizationsOf, modelOf, policiesOf } from "../support/translate.ts";
 
 const SERVICE = "shop/web.shop.svc.cluster.local";
 const POD = "c1//Pod/shop/p";
@@ -235,5 +237,71 @@ status: { addresses: [{ type: Hostname, value: canary.shop.svc.cluster.local }] 
     expect(addressesOf(model)[SERVICE]).toHaveProperty("waypoint");
     const binding = model.bindings.services.get("shop/web") as { canaryProblem: string };
     expect(binding.canaryProblem).toMatch(problem);
+  });
+});
+
+describe("only through the waypoint", () => {
+  const ONLY = "ambientmesh.io/only-through-waypoint: 'true'";
+  const POLICY = "shop/only_through_waypoint_web";
+  /** The world's pod in the world's service. */
+  const guarded = (labelText: string, setup: World = {}): string =>
+    world({ ...setup, service: labels(`${ONLY}, ${labelText}`), pod: labels("app: web") }).replace(
+      "spec: { clusterIP: 10.1.0.1 }",
+      "spec: { clusterIP: 10.1.0.1, selector: { app: web } }",
+    );
+  const but = (...accounts: string[]): object => ({
+    groups: [{ rules: [{ matches: [{ notPrincipals: accounts.map((exact) => ({ exact })) }] }] }],
+  });
+  const everybody = { groups: [{}] };
+
+  test.each<readonly [string, string, object]>([
+    [
+      "refuses everybody but the waypoint",
+      guarded("istio.io/use-waypoint: waypoint"),
+      but("cluster.local/ns/shop/sa/waypoint"),
+    ],
+    [
+      "knows the waypoint's own service account",
+      guarded("istio.io/use-waypoint: waypoint", { gateway: "annotations: { gateway.istio.io/service-account: wp }" }),
+      but("cluster.local/ns/shop/sa/wp"),
+    ],
+    [
+      "refuses everybody while the waypoint is not ready",
+      guarded("istio.io/use-waypoint: waypoint", { status: "addresses: []" }),
+      everybody,
+    ],
+    ["refuses everybody where no waypoint is asked for", guarded("a: b"), everybody],
+  ])("%s", (_what, yaml, expected) => {
+    const model = modelOf(yaml);
+    expect(authorizationsOf(model)[POLICY]).toEqual({
+      name: "only_through_waypoint_web",
+      namespace: "shop",
+      scope: "WORKLOAD_SELECTOR",
+      action: "DENY",
+      ...expected,
+    });
+    expect(policiesOf(model, POD)).toEqual([POLICY]);
+  });
+
+  it("is nothing without the label", () => {
+    const model = modelOf(world({ service: USE }));
+    expect(authorizationsOf(model)).toEqual({});
+    expect(policiesOf(model, POD)).toEqual([]);
+  });
+
+  it("holds for plaintext and other identities, not for the waypoint", () => {
+    const model = modelOf(guarded("istio.io/use-waypoint: waypoint"));
+    const value = model.authorizations.get(POLICY)?.value ?? new Uint8Array();
+    const { policy, problems } = compileAuthorization(fromBinary(AuthorizationSchema, value));
+    expect(problems).toEqual([]);
+    const policies = new PolicySet();
+    policies.set(policy);
+    const isAllowed = (serviceAccount?: string): boolean => {
+      const identity =
+        serviceAccount === undefined ? undefined : { trustDomain: "cluster.local", namespace: "shop", serviceAccount };
+      const facts = connectionFacts({ sourceIp: "10.0.0.9", destinationIp: "10.0.0.1", destinationPort: 80, identity });
+      return policies.evaluate({ namespace: "shop", policyNames: [POLICY] }, facts).allowed;
+    };
+    expect([undefined, "other", "waypoint"].map(isAllowed)).toEqual([false, false, true]);
   });
 });
