@@ -11,10 +11,10 @@ export interface Sample {
 
 /** How both went over a run. */
 export interface Growth {
-  readonly firstMB: number;
-  readonly lastMB: number;
-  /** Of the line that fits best after the warm-up. */
-  readonly mbPerHour: number;
+  /** The lowest of the first and of the last third after the warm-up: what is left when garbage was collected. */
+  readonly firstLowestMB: number;
+  readonly lastLowestMB: number;
+  readonly highestMB: number;
   readonly firstDescriptors: number;
   readonly lastDescriptors: number;
   readonly maxDescriptors: number;
@@ -29,27 +29,16 @@ export function sampleOf(pid: number, atMinutes: number): Sample {
 
 export function growthOf(samples: readonly Sample[]): Growth {
   const steady = samples.slice(Math.floor(samples.length * WARM_UP));
+  const third = Math.ceil(steady.length / 3);
+  const lowest = (part: readonly Sample[]): number => Math.min(...part.map(({ residentMB }) => residentMB));
   const [first, last] = [steady[0], steady.at(-1)];
   if (first === undefined || last === undefined) throw new Error("nothing was sampled");
   return {
-    firstMB: first.residentMB,
-    lastMB: last.residentMB,
-    mbPerHour: slope(steady) * 60,
+    firstLowestMB: lowest(steady.slice(0, third)),
+    lastLowestMB: lowest(steady.slice(-third)),
+    highestMB: Math.max(...samples.map(({ residentMB }) => residentMB)),
     firstDescriptors: first.descriptors,
     lastDescriptors: last.descriptors,
     maxDescriptors: Math.max(...samples.map(({ descriptors }) => descriptors)),
   };
-}
-
-/** MB per minute, by least squares. */
-function slope(samples: readonly Sample[]): number {
-  const mean = (pick: (sample: Sample) => number): number =>
-    samples.reduce((sum, sample) => sum + pick(sample), 0) / samples.length;
-  const [meanAt, meanMB] = [mean(({ atMinutes }) => atMinutes), mean(({ residentMB }) => residentMB)];
-  let [top, bottom] = [0, 0];
-  for (const { atMinutes, residentMB } of samples) {
-    top += (atMinutes - meanAt) * (residentMB - meanMB);
-    bottom += (atMinutes - meanAt) ** 2;
-  }
-  return bottom === 0 ? 0 : top / bottom;
 }

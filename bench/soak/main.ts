@@ -114,17 +114,16 @@ function line(): string {
 }
 
 function report(processes: readonly (Growth & { readonly name: string })[]): string {
-  const rows = processes.map(({ name, firstMB, lastMB, mbPerHour, ...fds }) => {
-    const memory = `${firstMB.toFixed(0)} → ${lastMB.toFixed(0)}`;
-    const descriptors = `${fds.firstDescriptors} → ${fds.lastDescriptors} (at most ${fds.maxDescriptors})`;
-    return `| ${name} | ${memory} | ${mbPerHour.toFixed(1)} | ${descriptors} |`;
+  const rows = processes.map(({ name, firstLowestMB, lastLowestMB, highestMB, ...fds }) => {
+    const memory = `${firstLowestMB.toFixed(0)} → ${lastLowestMB.toFixed(0)} | ${highestMB.toFixed(0)}`;
+    return `| ${name} | ${memory} | ${fds.firstDescriptors} → ${fds.lastDescriptors} | ${fds.maxDescriptors} |`;
   });
   return [
     `${minutes} minutes: ${checked} answers and ${newcomers} new connections checked, ${broken.length} broken`,
     ...broken.slice(0, 20).map((text) => `broken: ${text}`),
     "",
-    "| process | MB after warm-up → end | MB per hour | descriptors after warm-up → end |",
-    "| --- | --- | --- | --- |",
+    "| process | lowest MB, first → last third | highest MB | descriptors, after warm-up → end | most |",
+    "| --- | --- | --- | --- | --- |",
     ...rows,
   ].join("\n");
 }

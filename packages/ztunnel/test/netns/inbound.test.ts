@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { connect as tlsConnect } from "node:tls";
 import { clientTlsOptions } from "@ambientmesh/spiffe";
-import { createTestAuthority, canUseNetns } from "@ambientmesh/testkit";
+import { NAME_TAG, canUseNetns, createTestAuthority, deviantCertificate } from "@ambientmesh/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { gatewayAt } from "../fixtures.ts";
 import { hostnameOf, idOf, readAll, startMesh, type Mesh, type Node } from "../testbed/mesh.ts";
@@ -203,6 +203,24 @@ describe.runIf(canUseNetns(process.env))("a ztunnel's peers", () => {
       tls.on("error", () => tls.destroy());
       expect(await readAll(tls)).toBe("");
       await expect.poll(lastRefusal).toMatchObject({ reason: "TLS_FAILED" });
+    });
+
+    it.each([
+      ["expired", -20_000, -10_000],
+      ["not valid yet", 600_000, 900_000],
+    ])("are turned away: %s", async (_name, fromMs, toMs) => {
+      const { key, cert } = await deviantCertificate(mesh.control.authority.authority.material, {
+        names: [[NAME_TAG.URI, idOf("caller")]],
+        notBeforeMs: Date.now() + fromMs,
+        notAfterMs: Date.now() + toMs,
+      });
+      const socket = await peer.dial("server");
+      const tls = tlsConnect({ socket, key, cert, rejectUnauthorized: false, ALPNProtocols: ["h2"] });
+      tls.on("error", () => tls.destroy());
+      expect(await readAll(tls)).toBe("");
+      await expect
+        .poll(lastRefusal)
+        .toMatchObject({ reason: "TLS_FAILED", error: expect.stringMatching(/CERT_HAS_EXPIRED|CERT_NOT_YET_VALID/) });
     });
 
     it("are turned away: none", async () => {
