@@ -132,7 +132,24 @@ export interface Container {
   readonly ports?: readonly ContainerPort[];
   readonly volumeMounts?: readonly VolumeMount[];
   readonly readinessProbe?: Probe;
+  readonly startupProbe?: Probe;
+  readonly resources?: {
+    readonly requests?: Readonly<Record<string, string>>;
+    readonly limits?: Readonly<Record<string, string>>;
+  };
+  readonly securityContext?: SecurityContext;
   readonly restartPolicy?: "Always";
+}
+
+/** v1 SecurityContext, with the fields that the mesh's own pods use. */
+export interface SecurityContext {
+  readonly runAsUser?: number;
+  readonly runAsGroup?: number;
+  readonly runAsNonRoot?: boolean;
+  readonly privileged?: boolean;
+  readonly readOnlyRootFilesystem?: boolean;
+  readonly allowPrivilegeEscalation?: boolean;
+  readonly capabilities?: { readonly drop?: readonly string[]; readonly add?: readonly string[] };
 }
 
 export interface PodSpec {

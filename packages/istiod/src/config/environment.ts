@@ -49,6 +49,8 @@ export interface Environment {
   readonly isDryRunPolicySent: boolean;
   readonly isStatusWritten: boolean;
   readonly hasLeaderElection: boolean;
+  /** Of the pods of waypoints; undefined: none are deployed. */
+  readonly waypointImage: string | undefined;
   /** What the webhook does with policies that node proxies can't enforce as they read. */
   readonly unenforceablePolicies: "warn" | "refuse";
   /** Ranges of the addresses that hosts of ServiceEntries get; undefined: they get none. */
@@ -80,6 +82,12 @@ export function readEnvironment(reader: ConfigReader, cpus: number): Environment
       description:
         "Only one replica writes to the API; false makes this one write without asking, for a single replica.",
     }),
+    waypointImage:
+      reader.string({
+        name: "WAYPOINT_IMAGE",
+        default: "",
+        description: "Image of waypoints that are deployed for Gateways of the class istio-waypoint; empty: none are.",
+      }) || undefined,
     unenforceablePolicies: reader.oneOf({
       name: "UNENFORCEABLE_POLICIES",
       values: ["warn", "refuse"],

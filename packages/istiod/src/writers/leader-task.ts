@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import { PORTS } from "@ambientmesh/api";
 import type { LeaderTask } from "@ambientmesh/kube";
 import type { IstiodConfig } from "../config/config.ts";
+import { GatewayController, type GatewayControllerOptions } from "../gateways/gateway-controller.ts";
 import { CaBundleWriter } from "../webhook/ca-bundle-writer.ts";
 import { AddressAllocator } from "./address-allocator.ts";
 import { ConditionWriter, STATUS_KINDS, type ConditionWriterDeps } from "./condition-writer.ts";
@@ -9,10 +11,7 @@ import { RootConfigMapWriter, type RootConfigMapWriterDeps } from "./root-config
 export type LeaderTaskDeps = ConditionWriterDeps & Pick<RootConfigMapWriterDeps, "keeper">;
 
 /** Everything that one replica at a time writes to the API, until it is told to stop. */
-export function leaderTask(
-  deps: LeaderTaskDeps,
-  config: Pick<IstiodConfig, "certificates" | "givenAddresses" | "isStatusWritten" | "namespace" | "webhookAddress">,
-): LeaderTask {
+export function leaderTask(deps: LeaderTaskDeps, config: IstiodConfig): LeaderTask {
   const { certificates, givenAddresses, isStatusWritten, namespace, webhookAddress } = config;
   const { namespaces, serviceEntries } = deps.model.sources;
   const kinds = isStatusWritten ? STATUS_KINDS : [];
@@ -20,9 +19,23 @@ export function leaderTask(
     new RootConfigMapWriter({ ...deps, namespaces }, certificates.rootConfigMap),
     ...kinds.map((kind) => new ConditionWriter(deps, kind)),
     ...(webhookAddress ? [new CaBundleWriter(deps, namespace)] : []),
+    new GatewayController({ ...deps, sources: deps.model.sources }, gatewayOptions(config)),
     ...(givenAddresses ? [new AddressAllocator({ ...deps, entries: serviceEntries }, givenAddresses)] : []),
   ];
   return async (signal) => {
     await Promise.all(writers.map((writer) => writer.run(signal)));
+  };
+}
+
+function gatewayOptions(config: IstiodConfig): GatewayControllerOptions {
+  const { waypointImage, clusterId, domain, meshConfig, namespace, revision } = config;
+  const host = revision === "" ? "istiod" : `istiod-${revision}`;
+  return {
+    image: waypointImage,
+    clusterId,
+    domain,
+    trustDomain: meshConfig.trustDomain,
+    network: "",
+    controlPlane: `${host}.${namespace}.svc:${PORTS.ISTIOD_SECURE_GRPC}`,
   };
 }

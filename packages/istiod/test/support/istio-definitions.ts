@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { CustomResourceDefinition } from "@ambientmesh/api/kubernetes";
 
-function definition(kind: string, plural: string, group: string): CustomResourceDefinition {
+function definition(
+  kind: string,
+  plural: string,
+  group: string,
+  scope: "Namespaced" | "Cluster" = "Namespaced",
+): CustomResourceDefinition {
   const open = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
   return {
     apiVersion: "apiextensions.k8s.io/v1",
@@ -9,7 +14,7 @@ function definition(kind: string, plural: string, group: string): CustomResource
     metadata: { name: `${plural}.${group}` },
     spec: {
       group,
-      scope: "Namespaced",
+      scope,
       names: { kind, plural, singular: kind.toLowerCase(), listKind: `${kind}List` },
       versions: [
         {
@@ -31,4 +36,6 @@ export const ISTIO_DEFINITIONS: readonly CustomResourceDefinition[] = [
   definition("PeerAuthentication", "peerauthentications", "security.istio.io"),
   definition("ServiceEntry", "serviceentries", "networking.istio.io"),
   definition("WorkloadEntry", "workloadentries", "networking.istio.io"),
+  definition("Gateway", "gateways", "gateway.networking.k8s.io"),
+  definition("GatewayClass", "gatewayclasses", "gateway.networking.k8s.io", "Cluster"),
 ];

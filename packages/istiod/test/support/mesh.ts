@@ -7,7 +7,7 @@ import { createMetrics, type MetricsRegistry } from "@ambientmesh/telemetry";
 import { vi } from "vitest";
 import { Istiod } from "../../src/app.ts";
 import { parseConfig, type IstiodConfig } from "../../src/config/config.ts";
-import { ISTIO_RESOURCES } from "../../src/sources/istio-resources.ts";
+import { GATEWAY_RESOURCES, ISTIO_RESOURCES } from "../../src/sources/istio-resources.ts";
 import { ISTIO_DEFINITIONS } from "./istio-definitions.ts";
 import { parseObjects } from "./translate.ts";
 
@@ -103,7 +103,7 @@ export async function startIstiod(client: KubeClient, config: IstiodConfig = tes
   };
 }
 
-const KINDS: Readonly<Record<string, Resource>> = { ...RESOURCES, ...ISTIO_RESOURCES };
+const KINDS: Readonly<Record<string, Resource>> = { ...RESOURCES, ...ISTIO_RESOURCES, ...GATEWAY_RESOURCES };
 
 /** Puts objects into the API as a user or controller would, status included. */
 export async function applyYaml(client: KubeClient, yaml: string): Promise<void> {
