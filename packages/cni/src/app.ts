@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { join } from "node:path";
 import { systemClock, type Clock } from "@ambientmesh/core";
-import { RESOURCES, createInformers, slimPod, type KubeClient } from "@ambientmesh/kube";
+import { RESOURCES, createInformers, type KubeClient } from "@ambientmesh/kube";
 import { hostNetns, linuxErrors, readSysctl } from "@ambientmesh/linux";
 import {
   LogLevels,
@@ -16,6 +16,7 @@ import {
 import { createHealthServer, createMetricsServer } from "./admin/servers.ts";
 import type { AgentConfig } from "./config/agent-config.ts";
 import { Enrolment } from "./enrolment/enrolment.ts";
+import { agentsPod } from "./enrolment/mesh-condition.ts";
 import { NetnsRecords } from "./pods/netns-records.ts";
 import { PluginServer } from "./plugin-server/plugin-server.ts";
 import { startProbeMarking, type AgentProbeMarking, type ProbeMarkingSetup } from "./probes/start-probe-marking.ts";
@@ -60,7 +61,7 @@ export async function startAgent(config: AgentConfig, deps: AgentDeps, signal?: 
   await records.load();
   const informers = stack.use(createInformers({ client, clock, logger, metrics }));
   const onNode = `spec.nodeName=${config.nodeName}`;
-  const pods = informers.informer({ resource: RESOURCES.Pod, fieldSelector: onNode, strip: slimPod });
+  const pods = informers.informer({ resource: RESOURCES.Pod, fieldSelector: onNode, strip: agentsPod });
   const namespaces = informers.informer({ resource: RESOURCES.Namespace });
   await informers.start(signal);
 

@@ -196,7 +196,10 @@ function readProbeSource(reader: ConfigReader): DualStackAddress {
   return { v4, v6 };
 }
 
-type Places = Pick<AgentConfig, "netnsDirectory" | "pluginSocket" | "procDirectory" | "runDirectory" | "zdsSocket">;
+type Places = Pick<
+  AgentConfig,
+  "echoSocket" | "netnsDirectory" | "pluginSocket" | "procDirectory" | "runDirectory" | "zdsSocket"
+>;
 
 function readPlaces(reader: ConfigReader): Places {
   const runDirectory = reader.string({
@@ -216,6 +219,12 @@ function readPlaces(reader: ConfigReader): Places {
       name: "ZTUNNEL_UDS_ADDRESS",
       default: "/var/run/ztunnel/ztunnel.sock",
       description: "Socket that node proxies connect to.",
+    }),
+    echoSocket: reader.string({
+      name: "ZTUNNEL_ECHO_ADDRESS",
+      default: "/var/run/ztunnel/echo.sock",
+      description:
+        "Socket where a node proxy that tries HBONE through its own pods reports the outcome; others have none, and are judged by rules and listeners.",
     }),
     procDirectory: reader.string({
       name: "HOST_PROC",

@@ -51,6 +51,11 @@ export {
   type IptablesVariant,
 } from "./iptables/iptables.ts";
 
+// Cheap looks at what is there, without starting a program
+export { listeningTcpPorts } from "./netlink/listeners.ts";
+export { nftGeneration } from "./netlink/nft-generation.ts";
+export { routingFingerprint } from "./netlink/routing-fingerprint.ts";
+
 // Links, addresses, routes
 export { NetworkPlan, type LinkSpec, type RouteSpec, type RuleSpec } from "./links/network-plan.ts";
 export { ipBatch, ipJson, type IpOptions } from "./links/ip.ts";

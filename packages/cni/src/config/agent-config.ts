@@ -28,6 +28,8 @@ export interface AgentConfig {
   readonly runDirectory: string;
   readonly pluginSocket: string;
   readonly zdsSocket: string;
+  /** Where the node proxy reports its echoes. */
+  readonly echoSocket: string;
   readonly procDirectory: string;
   readonly netnsDirectory: string;
   readonly readinessPort: number;

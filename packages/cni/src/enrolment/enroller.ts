@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isDeepStrictEqual } from "node:util";
-import { PORTS } from "@ambientmesh/api";
 import { messageOf, type Clock, type GaugeSeries, type Logger, type MeshError, type Metrics } from "@ambientmesh/core";
 import { sameNetns, type Netns, type NetnsRef } from "@ambientmesh/linux";
 import { cniErrors } from "../errors.ts";
-import { listeningPorts } from "../pods/listening-ports.ts";
 import type { PodRules, Redirection } from "../redirection/redirection.ts";
 import type { ZdsWorkload } from "../zds/zds-messages.ts";
 import type { OfferOutcome, ZdsServer } from "../zds/zds-server.ts";
 import type { WorkResult } from "./keyed-queue.ts";
+import { checkListeners } from "./needed-listeners.ts";
 
 /** A pod whose traffic is redirected. */
 export interface EnrolledPod {
   readonly workload: ZdsWorkload;
   readonly netns: NetnsRef;
   readonly rules: PodRules;
+  /** The node proxy has acknowledged it. */
+  readonly isServed: boolean;
+  readonly isLeaving: boolean;
 }
 
 /** What became of an enrolment. */
@@ -87,12 +89,13 @@ export class Enroller implements Disposable {
   }
 
   get(uid: string): EnrolledPod | undefined {
-    return this.#pods.get(uid);
+    const entry = this.#pods.get(uid);
+    return entry && { ...entry, isLeaving: entry.leaving !== undefined };
   }
 
-  /** All pods that are redirected, by uid. */
-  get pods(): ReadonlyMap<string, EnrolledPod> {
-    return this.#pods;
+  /** All pods that are redirected. */
+  get uids(): readonly string[] {
+    return [...this.#pods.keys()];
   }
 
   /** The pod that is served in a namespace. */
@@ -140,6 +143,24 @@ export class Enroller implements Disposable {
   async maintain(uid: string, rules: PodRules): Promise<EnrolmentOutcome | undefined> {
     const entry = this.#pods.get(uid);
     return entry && this.#maintain(entry, rules);
+  }
+
+  /** Has the proxy begin anew with a pod that it serves only by its own account. False if it did not. */
+  async reoffer(uid: string): Promise<boolean> {
+    const entry = this.#pods.get(uid);
+    if (!entry) return false;
+    entry.isServed = false;
+    await this.#deps.zds.remove(uid);
+    entry.isServed = (await this.#deps.zds.add(entry.workload, entry.netns)).kind === "acked";
+    return entry.isServed;
+  }
+
+  /** Puts the rules of a pod in place again. @throws MeshError LINUX_*, CNI_LISTENERS_MISSING */
+  async reapply(uid: string): Promise<void> {
+    const entry = this.#pods.get(uid);
+    if (!entry) return;
+    checkListeners(entry.workload, entry.netns, entry.rules);
+    await this.#deps.redirection.apply(entry.netns, entry.rules);
   }
 
   /** The proxy does not serve the pod after all; {@link maintain} offers it again. */
@@ -230,27 +251,6 @@ export class Enroller implements Disposable {
       this.#deps.logger.warn("rules can't be removed again", { netns: netns.id, error: messageOf(error) });
     }
   }
-}
-
-/** Connections must not be sent to ports where nobody listens: some proxies have no DNS, for example. */
-function checkListeners(workload: ZdsWorkload, netns: NetnsRef, rules: PodRules): void {
-  const needed = [
-    PORTS.OUTBOUND,
-    PORTS.HBONE,
-    ...(rules.hasInboundCapture ? [PORTS.INBOUND_PLAINTEXT] : []),
-    ...(rules.hasDnsCapture ? [PORTS.DNS] : []),
-  ];
-  const present = listeningPorts(netns);
-  const missing = needed.filter((port) => !present.has(port));
-  if (missing.length === 0) return;
-  const advice = missing.includes(PORTS.DNS)
-    ? "; a proxy without DNS needs AMBIENT_DNS_CAPTURE=false at the CNI agent"
-    : "";
-  throw cniErrors.create(
-    "CNI_LISTENERS_MISSING",
-    `the node proxy does not listen on ${missing.join(", ")} in pod ${workload.namespace}/${workload.name}${advice}`,
-    { details: { uid: workload.uid, missing }, retryable: true },
-  );
 }
 
 function offerError({ uid, namespace, name }: ZdsWorkload, offer: OfferOutcome): MeshError {

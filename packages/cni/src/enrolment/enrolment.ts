@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Namespace, Pod } from "@ambientmesh/api/kubernetes";
 import type { Clock, Logger, Metrics } from "@ambientmesh/core";
-import { createEventRecorder, type KubeClient, type Store } from "@ambientmesh/kube";
+import { createEventRecorder, type EventRecorder, type KubeClient, type Store } from "@ambientmesh/kube";
 import type { AgentConfig } from "../config/agent-config.ts";
 import { createEligibility } from "../eligibility/eligibility.ts";
 import { NetnsFinder } from "../pods/netns-finder.ts";
@@ -11,6 +11,9 @@ import { provingAddresses, uidOf } from "../pods/pod-facts.ts";
 import { ProcessScan } from "../pods/process-scan.ts";
 import type { RuleDefaults } from "../redirection/pod-rules.ts";
 import type { Redirection } from "../redirection/redirection.ts";
+import { createEchoResults } from "../proof/echo-results.ts";
+import { ProofReport } from "../proof/proof-report.ts";
+import { Prover } from "../proof/prover.ts";
 import { ZdsServer } from "../zds/zds-server.ts";
 import { adoptAll } from "./adopt-all.ts";
 import { PodAdoption } from "./adoption.ts";
@@ -18,6 +21,7 @@ import { Enroller } from "./enroller.ts";
 import { FailureReport } from "./failure-report.ts";
 import { KeyedLock } from "./keyed-lock.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
+import { MeshConditions } from "./mesh-condition.ts";
 import { PodReconciler } from "./pod-reconciler.ts";
 import { watchPods } from "./pod-watch.ts";
 import { SandboxEvents } from "./sandbox-events.ts";
@@ -48,6 +52,7 @@ export class Enrolment implements AsyncDisposable {
   readonly #adoption: PodAdoption;
   readonly #zds: ZdsServer;
   readonly #queue: KeyedQueue;
+  readonly #prover: Prover;
   readonly #stack = new AsyncDisposableStack();
   #onPodsChanged: () => void = () => {};
 
@@ -63,21 +68,22 @@ export class Enrolment implements AsyncDisposable {
     this.#stack.use(events);
     const zds = this.#createZds(config);
     const enroller = new Enroller(
-      { zds, redirection, clock, logger, metrics, onChanged: () => this.#onPodsChanged() },
+      { zds, redirection, clock, logger, metrics, onChanged: () => this.#podsChanged() },
       config,
     );
     // Its descriptors are closed after the server that hands them out.
     this.#stack.use(enroller);
     this.#stack.use(zds);
     const finder = this.#createFinder(config);
-    const report = new FailureReport({ client, events, clock, logger });
+    const conditions = new MeshConditions(deps);
+    const report = new FailureReport({ client, events, conditions, clock, logger });
     const adoption = new PodAdoption(
       { finder, records, enroller, redirection, logger },
       { ruleDefaults, isRepairing: config.isReconcilingOnStartup },
     );
     const isEligible = createEligibility(config.eligibility);
     const reconciler = new PodReconciler(
-      { directory, finder, records, adoption, enroller, client, report },
+      { directory, finder, records, adoption, enroller, client, report, conditions },
       { isEligible, ruleDefaults },
     );
     const lock = new KeyedLock();
@@ -90,6 +96,7 @@ export class Enrolment implements AsyncDisposable {
         { work: (uid, signal) => lock.run(uid, () => reconciler.reconcile(uid, signal)), concurrency: CONCURRENCY },
       ),
     );
+    this.#prover = this.#stack.use(this.#createProver({ conditions, events, lock }, config));
     this.sandboxes = new SandboxEvents(
       { directory, finder, records, enroller, zds, report, lock, onEnrolled: (uid) => this.#lookAt(uid), logger },
       { isEligible, ruleDefaults },
@@ -103,6 +110,7 @@ export class Enrolment implements AsyncDisposable {
     await this.#zds.start();
     this.#stack.use(watchPods({ ...this.#deps, directory: this.#directory, onChanged: (uid) => this.#queue.add(uid) }));
     this.#queue.start();
+    this.#prover.start();
   }
 
   /** Has somebody told whenever other pods are in the mesh than before. */
@@ -112,16 +120,23 @@ export class Enrolment implements AsyncDisposable {
 
   /** The addresses of all pods in the mesh. */
   addresses(): readonly string[] {
-    return [...this.#enroller.pods.keys()].flatMap((uid) => {
-      const pod = this.#directory.byUid(uid);
-      const record = this.#deps.records.get(uid);
-      return pod ? provingAddresses(pod, record) : (record?.addresses ?? []);
-    });
+    return this.#enroller.uids.flatMap((uid) => this.#addressesOf(uid));
   }
 
   /** Stops working. Pods stay as they are. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#stack.disposeAsync();
+  }
+
+  #addressesOf(uid: string): readonly string[] {
+    const pod = this.#directory.byUid(uid);
+    const record = this.#deps.records.get(uid);
+    return pod ? provingAddresses(pod, record) : (record?.addresses ?? []);
+  }
+
+  #podsChanged(): void {
+    this.#prover.wakeUp();
+    this.#onPodsChanged();
   }
 
   #createZds({ zdsSocket }: AgentConfig): ZdsServer {
@@ -133,6 +148,7 @@ export class Enrolment implements AsyncDisposable {
         metrics,
         onConnected: () => {
           for (const pod of this.#directory.pods) this.#lookAt(uidOf(pod));
+          this.#prover.wakeUp();
         },
         onRefused: (uid) => {
           this.#enroller.onRefused(uid);
@@ -140,6 +156,30 @@ export class Enrolment implements AsyncDisposable {
         },
       },
       { path: zdsSocket },
+    );
+  }
+
+  #createProver(
+    { conditions, events, lock }: { conditions: MeshConditions; events: EventRecorder; lock: KeyedLock },
+    config: AgentConfig,
+  ): Prover {
+    const { redirection, clock, logger, metrics } = this.#deps;
+    return new Prover(
+      {
+        enroller: this.#enroller,
+        redirection,
+        podOf: (uid) => this.#directory.byUid(uid),
+        addressesOf: (uid) => this.#addressesOf(uid),
+        lookAt: (uid) => this.#lookAt(uid),
+        isProxyConnected: () => this.#zds.isConnected,
+        echoes: createEchoResults({ logger }, { path: config.echoSocket }),
+        report: new ProofReport({ conditions, events, logger, metrics }),
+        lock,
+        clock,
+        logger: logger.child("cni.proof"),
+        metrics,
+      },
+      { intervalMs: config.proofIntervalMs },
     );
   }
 

@@ -3,11 +3,13 @@ import type { Pod } from "@ambientmesh/api/kubernetes";
 import { messageOf, type Clock, type Logger } from "@ambientmesh/core";
 import { objectKey, type EventRecorder, type KubeClient } from "@ambientmesh/kube";
 import { uidOf } from "../pods/pod-facts.ts";
+import type { MeshConditions } from "./mesh-condition.ts";
 import { writeRedirectionStatus } from "./redirection-annotation.ts";
 
 export interface FailureReportDeps {
   readonly client: KubeClient;
   readonly events: EventRecorder;
+  readonly conditions: MeshConditions;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -30,13 +32,15 @@ export class FailureReport {
 
   /** The pod can't join (yet). Never rejects: the failure itself is what matters to the caller. */
   async failed(pod: Pod, error: unknown, signal?: AbortSignal): Promise<void> {
-    const { client, logger } = this.#deps;
+    const { client, conditions, logger } = this.#deps;
     const name = objectKey(pod.metadata);
-    if (this.#say(pod, "AmbientEnrolmentFailed", messageOf(error))) {
+    const message = messageOf(error);
+    if (this.#say(pod, "AmbientEnrolmentFailed", message)) {
       logger.warn("a pod can't join the mesh", { pod: name, uid: pod.metadata.uid, error });
     }
     try {
       await writeRedirectionStatus(client, pod, "pending", signal);
+      await conditions.set(pod, { isReady: false, reason: "EnrolmentFailed", message }, signal);
     } catch (problem) {
       logger.warn("a pod's redirection annotation can't be written", { pod: name, error: problem });
     }

@@ -14,6 +14,7 @@ import type { PodAdoption } from "./adoption.ts";
 import type { Enroller, EnrolmentOutcome } from "./enroller.ts";
 import type { FailureReport } from "./failure-report.ts";
 import type { WorkResult } from "./keyed-queue.ts";
+import type { MeshConditions } from "./mesh-condition.ts";
 import { writeRedirectionStatus } from "./redirection-annotation.ts";
 
 export interface PodReconcilerDeps {
@@ -24,6 +25,7 @@ export interface PodReconcilerDeps {
   readonly enroller: Enroller;
   readonly client: KubeClient;
   readonly report: FailureReport;
+  readonly conditions: MeshConditions;
 }
 
 export interface PodReconcilerOptions {
@@ -51,6 +53,7 @@ export class PodReconciler {
       await enroller.forget(uid);
       await records.delete(uid);
       this.#deps.report.settled(uid);
+      this.#deps.conditions.forget(uid);
       return DONE;
     }
     const namespace = directory.namespaceOf(pod);
@@ -114,6 +117,7 @@ export class PodReconciler {
     if (!enroller.get(uid) && adoption.isCandidate(pod)) await adoption.adopt(pod);
     // First, so that others stop sending HBONE while it is still answered.
     await writeRedirectionStatus(client, pod, undefined, signal);
+    await this.#deps.conditions.clear(pod, signal);
     const result = await enroller.leave(uid);
     if (result.kind === "done") await records.setRedirected(uid, false);
     return result;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from "node:fs";
-import { inNetns, type NetnsRef } from "@ambientmesh/linux";
+import { inNetns, linuxErrors, listeningTcpPorts, type NetnsRef } from "@ambientmesh/linux";
 
 /** TCP_LISTEN of the kernel's tcp_states.h, as /proc shows it. */
 const LISTENING = "0A";
@@ -10,6 +10,16 @@ const LISTENING = "0A";
  * @throws MeshError LINUX_CAPABILITY_MISSING
  */
 export function listeningPorts(netns: NetnsRef): ReadonlySet<number> {
+  try {
+    return listeningTcpPorts(netns);
+  } catch (error) {
+    // A kernel without INET_DIAG, or whose module is missing, still has a text that grows with all connections.
+    if (!linuxErrors.is(error, "LINUX_FEATURE_MISSING") && !linuxErrors.is(error, "LINUX_SYSCALL")) throw error;
+    return portsInText(netns);
+  }
+}
+
+function portsInText(netns: NetnsRef): ReadonlySet<number> {
   return inNetns(netns, () => new Set(["tcp", "tcp6"].flatMap((name) => parseListeningPorts(read(name)))));
 }
 

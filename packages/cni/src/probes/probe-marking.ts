@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import {
-  TaskGroup,
   messageOf,
   type Clock,
   type CounterSeries,
@@ -10,6 +9,7 @@ import {
 } from "@ambientmesh/core";
 import type { NetnsRef } from "@ambientmesh/linux";
 import type { DualStackAddress } from "../redirection/redirection.ts";
+import { PeriodicWork } from "../periodic-work.ts";
 import type { ProbeOrigin } from "./kubelet.ts";
 import type { ProbeRules, ProbeRuleSet } from "./probe-rules.ts";
 
@@ -39,16 +39,15 @@ export interface ProbeMarkingOptions {
 export class ProbeMarking implements AsyncDisposable {
   readonly #deps: ProbeMarkingDeps;
   readonly #options: ProbeMarkingOptions;
-  readonly #tasks: TaskGroup;
+  readonly #work: PeriodicWork;
   readonly #isMarking: GaugeSeries;
   readonly #applied: CounterSeries;
-  #wakeUp = Promise.withResolvers<void>();
   #lastSaid = "";
 
   constructor(deps: ProbeMarkingDeps, options: ProbeMarkingOptions) {
     this.#deps = deps;
     this.#options = options;
-    const { logger, metrics } = deps;
+    const { metrics } = deps;
     this.#isMarking = metrics
       .gauge({
         name: "nodeagent_probe_rules_intact",
@@ -62,32 +61,24 @@ export class ProbeMarking implements AsyncDisposable {
       })
       .with({});
     this.#isMarking.set(0);
-    this.#tasks = new TaskGroup({ onCrash: (task, error) => logger.error("probe marking failed", { task, error }) });
+    this.#work = new PeriodicWork(deps, {
+      name: "mark probes",
+      intervalMs: options.intervalMs,
+      work: () => this.#check(),
+    });
   }
 
   start(): void {
-    this.#tasks.run("mark probes", (signal) => this.#run(signal));
+    this.#work.start();
   }
 
   /** The pods of the mesh have changed. */
   update(): void {
-    this.#wakeUp.resolve();
+    this.#work.wakeUp();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#tasks[Symbol.asyncDispose]();
-  }
-
-  async #run(signal: AbortSignal): Promise<void> {
-    const aborted = Promise.withResolvers<void>();
-    signal.addEventListener("abort", () => aborted.resolve(), { once: true });
-    while (!signal.aborted) {
-      this.#wakeUp = Promise.withResolvers();
-      await this.#check();
-      const { promise: due, resolve } = Promise.withResolvers<void>();
-      using _timer = this.#deps.clock.setTimer(this.#options.intervalMs, resolve, { background: true });
-      await Promise.race([this.#wakeUp.promise, due, aborted.promise]);
-    }
+    await this.#work[Symbol.asyncDispose]();
   }
 
   /** Never rejects: what fails now is tried again at the next look. */

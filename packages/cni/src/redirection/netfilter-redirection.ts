@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readSysctl, writeSysctl, type NetnsRef } from "@ambientmesh/linux";
+import { readSysctl, routingFingerprint, writeSysctl, type NetnsRef } from "@ambientmesh/linux";
 import type { PacketRules } from "./packet-rules.ts";
 import { addPolicyRouting, hasPolicyRouting, removePolicyRouting } from "./policy-routing.ts";
 import type { PodRules, Redirection, RedirectionState } from "./redirection.ts";
@@ -45,6 +45,12 @@ export class NetfilterRedirection implements Redirection {
     if (state === "absent") return (await this.#lookForInherited(netns)) ? "altered" : "absent";
     if (state === "altered" || readSysctl(netns, PICK_UP) !== "0") return "altered";
     return (await hasPolicyRouting(netns, rules)) ? "intact" : "altered";
+  }
+
+  fingerprint(netns: NetnsRef): string | undefined {
+    const generation = this.#rules.generation(netns);
+    if (generation === undefined) return undefined;
+    return `${generation} ${readSysctl(netns, PICK_UP)} ${routingFingerprint(netns)}`;
   }
 
   async release(netns: NetnsRef): Promise<void> {

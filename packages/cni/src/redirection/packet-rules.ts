@@ -9,6 +9,8 @@ export interface PacketRules {
   rehearse(rules: PodRules): Promise<void>;
   apply(netns: NetnsRef, rules: PodRules): Promise<void>;
   inspect(netns: NetnsRef, rules: PodRules): Promise<RedirectionState>;
+  /** Another number after every change of rules; undefined where the kernel keeps none. */
+  generation(netns: NetnsRef): number | undefined;
   release(netns: NetnsRef): Promise<void>;
   remove(netns: NetnsRef): Promise<void>;
   /** True if any rules of this language and of ours (or of Istio's agent) are there. */

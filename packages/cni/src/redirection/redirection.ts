@@ -42,6 +42,12 @@ export interface Redirection {
    * @throws MeshError LINUX_*
    */
   inspect(netns: NetnsRef, rules: PodRules): Promise<RedirectionState>;
+  /**
+   * A text that is another one after every change of what {@link inspect} looks at; costs next to nothing. Undefined
+   * where that can't be told.
+   * @throws MeshError LINUX_*
+   */
+  fingerprint(netns: NetnsRef): string | undefined;
   /** New connections are left alone from now on; those that were taken over go on. @throws MeshError LINUX_* */
   release(netns: NetnsRef): Promise<void>;
   /** Leaves the namespace as it was before {@link apply}; harmless where nothing is. @throws MeshError LINUX_* */

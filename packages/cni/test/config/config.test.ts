@@ -38,6 +38,7 @@ describe("the agent's configuration", () => {
       runDirectory: "/var/run/istio-cni",
       pluginSocket: "/var/run/istio-cni/pluginevent.sock",
       zdsSocket: "/var/run/ztunnel/ztunnel.sock",
+      echoSocket: "/var/run/ztunnel/echo.sock",
       procDirectory: "/host/proc",
       netnsDirectory: "/var/run/netns",
       readinessPort: 8000,

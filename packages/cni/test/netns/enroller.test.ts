@@ -45,6 +45,7 @@ describe.runIf(canUseNetns(process.env))("the order of steps", () => {
       name: "noted",
       apply: () => step("apply"),
       inspect: async () => "intact",
+      fingerprint: () => undefined,
       release: () => step("release"),
       remove: () => step("remove"),
     };

@@ -52,6 +52,11 @@ export class FakeZtunnel implements AsyncDisposable {
     return this.#pods.get(uid)?.proxy.seen ?? [];
   }
 
+  /** Stops listening in a pod, and tells nobody. */
+  async abandon(uid: string): Promise<void> {
+    await this.#release(uid);
+  }
+
   get uids(): readonly string[] {
     return [...this.#pods.keys()].toSorted();
   }

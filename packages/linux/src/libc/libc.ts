@@ -20,6 +20,8 @@ export interface Libc {
   accept4(fd: number, address: null, length: null, flags: number): number;
   setsockopt(fd: number, level: number, name: number, value: Uint8Array, length: number): number;
   getsockopt(fd: number, level: number, name: number, value: Uint8Array, length: Uint8Array): number;
+  send(fd: number, data: Uint8Array, length: number, flags: number): number;
+  recv(fd: number, data: Uint8Array, length: number, flags: number): number;
   sendmsg(fd: number, message: bigint, flags: number): number;
   recvmsg(fd: number, message: bigint, flags: number): number;
   /** 0 on failure. */
@@ -45,6 +47,8 @@ const PROTOTYPES: Readonly<Record<keyof Libc, string>> = {
   accept4: "int accept4(int, void *, void *, int)",
   setsockopt: "int setsockopt(int, int, int, const void *, uint32_t)",
   getsockopt: "int getsockopt(int, int, int, void *, void *)",
+  send: "intptr_t send(int, const void *, size_t, int)",
+  recv: "intptr_t recv(int, void *, size_t, int)",
   sendmsg: "intptr_t sendmsg(int, const void *, int)",
   recvmsg: "intptr_t recvmsg(int, void *, int)",
   if_nametoindex: "unsigned int if_nametoindex(const char *)",

@@ -5,6 +5,7 @@ import { linuxErrors } from "../errors.ts";
 import {
   AF_INET,
   AF_INET6,
+  AF_NETLINK,
   AF_UNIX,
   IPV6_FREEBIND,
   IPV6_TRANSPARENT,
@@ -56,16 +57,17 @@ const FAMILY_NAMES: Readonly<Record<number, string>> = {
   [AF_UNIX]: "local sockets",
   [AF_INET]: "IPv4",
   [AF_INET6]: "IPv6",
+  [AF_NETLINK]: "netlink of that kind",
 };
 
 /**
  * A close-on-exec, non-blocking socket. Only the call itself is made inside the namespace: bind, listen and connect act
  * on the namespace their socket was made in.
  */
-export function openSocket(family: number, type: number, netns?: NetnsRef): number {
+export function openSocket(family: number, type: number, netns?: NetnsRef, protocol = 0): number {
   const flags = type | SOCK_CLOEXEC | SOCK_NONBLOCK;
   const open = (): number =>
-    checked(libc().socket(family, flags, 0), {
+    checked(libc().socket(family, flags, protocol), {
       syscall: "socket",
       purpose: `open a socket${netns ? ` in ${netns.id}` : ""}`,
       feature: FAMILY_NAMES[family] ?? `address family ${family}`,

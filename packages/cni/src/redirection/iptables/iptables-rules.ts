@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import {
   canonicalIptables,
   comparableIptables,
+  nftGeneration,
   readSysctl,
   restoreIptables,
   saveIptables,
@@ -55,6 +56,10 @@ export class IptablesRules implements PacketRules {
     }
     if (!hasAny) return "absent";
     return isAsWanted ? "intact" : "altered";
+  }
+
+  generation(netns: NetnsRef): number | undefined {
+    return this.#tool.variant === "nft" ? nftGeneration(netns) : undefined;
   }
 
   async release(netns: NetnsRef): Promise<void> {

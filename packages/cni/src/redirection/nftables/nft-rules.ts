@@ -5,6 +5,7 @@ import {
   canonicalNftables,
   comparableNftables,
   listNftables,
+  nftGeneration,
   type NetnsRef,
   type NftObject,
 } from "@ambientmesh/linux";
@@ -32,6 +33,10 @@ export class NftRules implements PacketRules {
     const present = await ownObjects(netns);
     if (present.length === 0) return "absent";
     return isDeepStrictEqual(present, await this.#forms.of(nftRuleset(rules))) ? "intact" : "altered";
+  }
+
+  generation(netns: NetnsRef): number {
+    return nftGeneration(netns);
   }
 
   async release(netns: NetnsRef): Promise<void> {
