@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Server, Socket } from "node:net";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { PORTS } from "@ambientmesh/api";
 import { Drain } from "@ambientmesh/core";
 import type { HbonePool } from "@ambientmesh/hbone";
@@ -77,6 +78,8 @@ export class PodProxy implements RunningPod {
   }
 
   async drain(graceMs: number): Promise<void> {
+    // Right after the event loop has accepted what was queued, so that next to nothing is left in the queue.
+    if (graceMs > 0) await nextTurn();
     this.#dns?.close();
     for (const server of this.#servers) server.close();
     this.#drain.forced.addEventListener("abort", () => this.#cut(), { once: true });

@@ -5,7 +5,7 @@ import { canUseNetns } from "@ambientmesh/testkit";
 import { expect, describe, it } from "vitest";
 import { readSome, startMesh, type Mesh } from "../testbed/mesh.ts";
 
-const [IDLE, BUSY, NEWCOMERS, UPGRADES] = [60, 6, 20, 4];
+const [IDLE, BUSY, NEWCOMERS, UPGRADES] = [60, 6, 4, 4];
 
 /** Sends one text after the other over a connection and checks what comes back, until it is told to stop. */
 class Talker {
@@ -69,7 +69,7 @@ describe.runIf(canUseNetns(process.env))("an upgrade", () => {
         const counted = requests;
         await mesh.startNode(name);
         stopping.push(Promise.resolve(old?.stop()));
-        await expect.poll(() => requests).toBeGreaterThan(counted + 100);
+        await expect.poll(() => requests).toBeGreaterThan(counted + 50);
       }
     }
     done.abort();
