@@ -24,6 +24,7 @@ export {
   any,
   never,
   not,
+  toTest,
   unknown,
   type Expression,
   type Leaf,

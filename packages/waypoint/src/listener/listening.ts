@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { once } from "node:events";
+import { messageOf, type Clock } from "@ambientmesh/core";
+import { waypointErrors } from "../errors.ts";
+import type { ConnectionManager } from "../http/connection-manager.ts";
+import type { ConnectionFacts } from "../telemetry/request-record.ts";
+
+/** How much a listener takes on. */
+export interface ListeningOptions {
+  readonly address: string;
+  readonly port: number;
+  /** Connections at a time; further ones are closed at once. */
+  readonly maxConnections: number;
+}
+
+/** A bound socket whose connections go to a manager, which can be replaced while it listens. */
+export class Listening {
+  readonly #options: ListeningOptions;
+  readonly #server: Server;
+  #manager: ConnectionManager;
+  readonly #former = new Set<ConnectionManager>();
+
+  constructor(manager: ConnectionManager, options: ListeningOptions) {
+    this.#manager = manager;
+    this.#options = options;
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) =>
+      this.#take(socket),
+    );
+    this.#server.maxConnections = options.maxConnections;
+  }
+
+  /** @throws MeshError WAYPOINT_LISTEN */
+  async start(): Promise<void> {
+    const { address: host, port } = this.#options;
+    this.#server.listen({ host, port });
+    await once(this.#server, "listening").catch((cause: unknown) => {
+      const message = `can't listen on ${host} port ${port}: ${messageOf(cause)}`;
+      throw waypointErrors.create("WAYPOINT_LISTEN", message, { cause, details: { host, port } });
+    });
+  }
+
+  /** Where it is bound; the port is the real one. */
+  get address(): AddressInfo {
+    return this.#server.address() as AddressInfo;
+  }
+
+  isAt(address: string, port: number): boolean {
+    return this.#options.address === address && this.#options.port === port;
+  }
+
+  /** New connections go to `manager`; those of the former one end as their requests are answered. */
+  replace(manager: ConnectionManager): void {
+    this.#former.add(this.#manager);
+    this.#manager.drain();
+    this.#manager = manager;
+  }
+
+  /** Takes no new connections; resolves when all have ended, at the latest after `deadlineMs`. */
+  async close(deadlineMs: number, clock: Clock): Promise<void> {
+    if (!this.#server.listening) return;
+    const closed = once(this.#server, "close");
+    this.#server.close();
+    this.#manager.drain();
+    using _timer = clock.setTimer(deadlineMs, () => {
+      for (const manager of [...this.#former, this.#manager]) manager.destroy();
+    });
+    await closed;
+  }
+
+  #take(socket: Socket): void {
+    this.#manager.serve(socket, factsOf(socket));
+  }
+}
+
+function factsOf(socket: Socket): ConnectionFacts {
+  return {
+    remoteAddress: plainAddress(socket.remoteAddress),
+    remotePort: socket.remotePort ?? 0,
+    localAddress: plainAddress(socket.localAddress),
+    localPort: socket.localPort ?? 0,
+  };
+}
+
+/** IPv4 as such where a socket for both families shows it inside of IPv6. */
+function plainAddress(address = ""): string {
+  return address.replace(/^::ffff:(?=\d+\.)/, "");
+}
