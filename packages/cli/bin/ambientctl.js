@@ -11,7 +11,7 @@ const PACKAGE = dirname(dirname(realpathSync(fileURLToPath(import.meta.url))));
 const SOURCE = join(PACKAGE, "src", "main.ts");
 const BUILT = join(PACKAGE, "dist", "main.js");
 /** What package.json asks for. */
-const OLDEST = [22, 18];
+const OLDEST = [24, 0];
 
 function isNewEnough() {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);

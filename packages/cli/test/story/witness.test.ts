@@ -142,6 +142,9 @@ describe("Sighting", () => {
         frame({ from: "10.244.0.1:40000", to: "10.244.0.2:15008", payload: "second" }),
         frame({ from: "10.244.0.2:15008", to: "10.244.0.1:40000", payload: "back" }),
         frame({ from: "10.244.0.3:5", to: "10.244.0.4:80", payload: "clear secret" }),
+        frame({ from: "10.244.0.3:6", to: "10.244.0.4:80", flags: 0x02 }),
+        // The FIN of a connection that was there before.
+        frame({ from: "10.244.0.4:80", to: "10.244.0.3:4", flags: 0x11 }),
         frame({ from: "10.99.0.3:5", to: "10.99.0.4:80", payload: "secret of nodes, not of pods" }),
       ]),
     ),
@@ -150,7 +153,7 @@ describe("Sighting", () => {
   it("finds text in clear, bytes beside a port, and the first bytes of each direction", () => {
     expect(seen.occurrences("secret")).toBe(1);
     expect(seen.occurrences("nothing")).toBe(0);
-    expect(seen.besidePort(15008)).toEqual(["10.244.0.3:5 > 10.244.0.4:80"]);
+    expect(seen.besidePort(15008)).toEqual(["10.244.0.3:5 > 10.244.0.4:80", "10.244.0.3:6 > 10.244.0.4:80"]);
     expect(seen.firstPayloads(15008).map(({ payload }) => payload.length)).toEqual([serverHello(0x0304).length, 4]);
   });
 });

@@ -27,7 +27,7 @@ export const enrol: Chapter = {
     const after = fingerprint(await mesh.pods("bookshop"));
     expectThat(after === before, `processes changed from ${before} to ${after}`);
     return (
-      `same request answered; all ${seen.segments.length} segments on the link belong to port 15008, "${path}" is in none of them, ` +
+      `same request answered; in ${seen.segments.length} segments on the link every byte goes to port 15008, "${path}" is in none of them, ` +
       `${hellos} ServerHello(s) chose TLS 1.3; process ids and start times are the same: ${after}`
     );
   },

@@ -121,10 +121,14 @@ export class Sighting {
     return this.segments.filter(({ payload }) => payload.includes(text)).length;
   }
 
-  /** Connections whose segments neither come from nor go to a port, as "from > to". */
+  /**
+   * Who opened connections or sent bytes that neither come from nor go to a port, as "from > to". The last farewells of
+   * connections that were there before the capture carry no bytes, and do not count.
+   */
   besidePort(port: number): readonly string[] {
     const others = this.segments
       .filter(({ sourcePort, destinationPort }) => sourcePort !== port && destinationPort !== port)
+      .filter(({ isSyn, payload }) => isSyn || payload.length > 0)
       .map(
         ({ source, sourcePort, destination, destinationPort }) =>
           `${source}:${sourcePort} > ${destination}:${destinationPort}`,
