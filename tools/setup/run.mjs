@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Entry of `npm start`, `npm test` and `npm run bench`: sets up what is missing, then runs the command under the project's own Node.
+// Entry of `npm start`, `npm test`, `npm run bench` and `npm run soak`: sets up what is missing, then runs the command under the project's own Node.
 // Runs on Node 20 with nothing installed, so it uses Node's built-in modules only.
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -33,6 +33,8 @@ const COMMANDS = {
     argv: () => [process.execPath, npmCli(), "run", "check"],
   },
   bench: { packages: MESH, argv: (args) => node("bench/main.ts", args) },
+  soak: { packages: MESH, argv: (args) => node("bench/soak/main.ts", args) },
+  "soak:upgrade": { packages: MESH, argv: (args) => node("bench/soak/upgrade.ts", args) },
 };
 
 function node(script, args) {
