@@ -40,6 +40,8 @@ import {
 } from "./discovery/discovery-server.ts";
 import { feedStore } from "./discovery/resource-feed.ts";
 import { SettleLoop } from "./discovery/settle-loop.ts";
+import { LiveMeshConfig } from "./mesh-config/live-mesh-config.ts";
+import { MeshConfigFollower } from "./mesh-config/mesh-config-follower.ts";
 import { istiodMetrics, type IstiodMetrics } from "./metrics.ts";
 import { createMeshModel, type MeshModel } from "./model/mesh-model.ts";
 import { createKubernetesSources } from "./sources/kubernetes-sources.ts";
@@ -74,6 +76,7 @@ const DRAIN_GAP_MS = 10;
 export class Istiod implements Service {
   readonly #deps: IstiodDeps;
   readonly #config: IstiodConfig;
+  readonly #mesh: LiveMeshConfig;
   readonly #stack = new AsyncDisposableStack();
   readonly #tasks: TaskGroup;
   readonly #metrics: IstiodMetrics;
@@ -90,12 +93,13 @@ export class Istiod implements Service {
 
   constructor(deps: IstiodDeps, config: IstiodConfig) {
     this.#deps = deps;
-    this.#config = config;
     const { clock, logger, metrics, client, onCrash } = deps;
-    const { trustDomain } = config.meshConfig;
+    const mesh = new LiveMeshConfig(config.meshConfig);
+    this.#mesh = mesh;
+    this.#config = { ...config, meshConfig: mesh };
     this.#tasks = new TaskGroup({ onCrash: (_task, error) => onCrash(error) });
     this.#metrics = istiodMetrics(metrics, clock, readVersion());
-    this.#model = createMeshModel(modelOptions(config), ({ collection, key, error }) => {
+    this.#model = createMeshModel(modelOptions(this.#config), ({ collection, key, error }) => {
       this.#metrics.countDerivationFailure(collection);
       logger.error("object can't be understood", { collection, key, reason: messageOf(error) });
     });
@@ -117,9 +121,9 @@ export class Istiod implements Service {
     );
     const tokens = new TokenAuthenticator(
       { clock, reviewToken: (token, audiences) => client.reviewToken({ token, audiences }) },
-      { audiences: config.authentication.tokenAudiences, trustDomain },
+      { audiences: config.authentication.tokenAudiences, mesh },
     );
-    this.#calls = new CallAuthenticator(tokens, { trustDomain, clusterId: config.clusterId });
+    this.#calls = new CallAuthenticator(tokens, { clusterId: config.clusterId, mesh });
   }
 
   get addresses(): IstiodAddresses {
@@ -157,6 +161,7 @@ export class Istiod implements Service {
   async #start(signal: AbortSignal | undefined): Promise<void> {
     using _starting = this.#readiness.begin("start");
     await this.#openAdmin(signal);
+    await this.#followMeshConfig(signal);
     const deps: CertificatesDeps = { ...this.#deps, tasks: this.#tasks, stack: this.#stack };
     const [keeper] = await Promise.all([openAuthority(deps, this.#config, signal), this.#syncSources(signal)]);
     this.#discovery.markReady();
@@ -187,6 +192,7 @@ export class Istiod implements Service {
       addresses: this.#resources.store(ADDRESS_TYPE_URL),
       authorizations: this.#resources.store(AUTHORIZATION_TYPE_URL),
       policies: this.#model.policies,
+      meshConfig: () => this.#mesh.current,
       collectionSizes: () => this.#model.graph.sizes(),
     });
     this.#admin = createAdminServers(
@@ -204,6 +210,22 @@ export class Istiod implements Service {
       if (server) this.#stack.use(server);
       await server?.start(signal);
     }
+  }
+
+  async #followMeshConfig(signal: AbortSignal | undefined): Promise<void> {
+    using _pending = this.#readiness.begin("mesh config");
+    const { isMeshConfigFile, meshConfigFile, namespace, revision } = this.#config;
+    const onChange = (): void => {
+      this.#model.graph.invalidate();
+      this.#loop.touch();
+    };
+    const follower = this.#stack.use(
+      new MeshConfigFollower(
+        { ...this.#deps, mesh: this.#mesh, onChange },
+        { file: isMeshConfigFile ? meshConfigFile : undefined, namespace, revision },
+      ),
+    );
+    await follower.start(signal);
   }
 
   /** Until every kind was read once and all of it is in the resources. */
@@ -264,7 +286,9 @@ export class Istiod implements Service {
         {
           address: bindable(webhookAddress),
           minTlsVersion: tlsConfig.minVersion,
-          rootNamespace: meshConfig.rootNamespace,
+          get rootNamespace() {
+            return meshConfig.rootNamespace;
+          },
           unenforceable: unenforceablePolicies,
         },
       ),
@@ -277,7 +301,7 @@ export class Istiod implements Service {
     const { authentication, meshConfig } = this.#config;
     const nodes = new NodeAuthorizer(this.#model.sources.pods, {
       trustedAccounts: authentication.trustedNodeAccounts,
-      trustDomain: meshConfig.trustDomain,
+      mesh: meshConfig,
     });
     return new CertificateIssuer({
       logger: logger.child("ca"),
@@ -308,12 +332,16 @@ export class Istiod implements Service {
   }
 }
 
-function modelOptions(config: IstiodConfig): Parameters<typeof createMeshModel>[0] {
+function modelOptions({ meshConfig, ...config }: IstiodConfig): Parameters<typeof createMeshModel>[0] {
   return {
     clusterId: config.clusterId,
     domain: config.domain,
-    trustDomain: config.meshConfig.trustDomain,
-    rootNamespace: config.meshConfig.rootNamespace,
+    get trustDomain() {
+      return meshConfig.trustDomain;
+    },
+    get rootNamespace() {
+      return meshConfig.rootNamespace;
+    },
     systemNamespace: config.namespace,
     isDryRunSent: config.isDryRunPolicySent,
   };

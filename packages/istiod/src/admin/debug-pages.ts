@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ClientStatus, ResourceStore } from "@ambientmesh/xds";
 import { readProxyNode } from "../authentication/proxy-node.ts";
+import type { MeshConfig } from "../config/mesh-config.ts";
 import type { Collection } from "../collections/collection.ts";
 import type { PolicyOutcome } from "../model/policy-outcome.ts";
 import type { DebugPage } from "./debug-access.ts";
@@ -13,6 +14,7 @@ export interface DebugState {
   readonly addresses: Pick<ResourceStore, "resources" | "typeUrl">;
   readonly authorizations: Pick<ResourceStore, "resources" | "typeUrl">;
   readonly policies: Pick<Collection<PolicyOutcome>, "entries">;
+  readonly meshConfig: () => MeshConfig;
   /** Number of objects by collection. */
   readonly collectionSizes: () => Readonly<Record<string, number>>;
 }
@@ -57,8 +59,13 @@ function clientPages({ clients }: DebugState): DebugPage[] {
 }
 
 function statePages(state: DebugState): DebugPage[] {
-  const { addresses, authorizations, policies, clients, collectionSizes } = state;
+  const { addresses, authorizations, policies, clients, collectionSizes, meshConfig } = state;
   return [
+    {
+      name: "mesh",
+      description: "the MeshConfig in force, as far as it has an effect",
+      handle: () => jsonAnswer(meshConfig()),
+    },
     {
       name: "ambientz",
       description: "workloads, services and policies as node proxies get them",

@@ -3,11 +3,12 @@ import type { X509Certificate } from "node:crypto";
 import { messageOf } from "@ambientmesh/core";
 import { identityOf, parseCertificate, spiffeIdParts } from "@ambientmesh/spiffe";
 import type { CallInfo } from "@ambientmesh/xds";
+import type { MeshConfig } from "../config/mesh-config.ts";
 import type { Authentication } from "./caller.ts";
 import type { TokenAuthenticator } from "./token-authenticator.ts";
 
 export interface CallAuthenticatorOptions {
-  readonly trustDomain: string;
+  readonly mesh: Pick<MeshConfig, "trustDomain">;
   /** The cluster whose API server reviews tokens. */
   readonly clusterId: string;
 }
@@ -38,7 +39,7 @@ export class CallAuthenticator {
       const identity = identityOf(parseCertificate(raw));
       if (identity.kind === "invalid") return { kind: "refused", reason: `client certificate: ${identity.problem}` };
       const { trustDomain, namespace, serviceAccount } = spiffeIdParts(identity.id);
-      if (trustDomain !== this.#options.trustDomain) {
+      if (trustDomain !== this.#options.mesh.trustDomain) {
         return { kind: "refused", reason: `client certificate: ${identity.id} is of another trust domain` };
       }
       const caller = { by: "certificate" as const, id: identity.id, namespace, serviceAccount, pod: undefined };

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import type { TokenReview } from "@ambientmesh/api/kubernetes";
 import type { Clock } from "@ambientmesh/core";
 import { formatSpiffeId, spiffeErrors } from "@ambientmesh/spiffe";
+import type { MeshConfig } from "../config/mesh-config.ts";
 import type { Authentication } from "./caller.ts";
 
 /** Asks the API server whose a token is. */
@@ -19,7 +20,7 @@ export interface TokenAuthenticatorDeps {
 
 export interface TokenAuthenticatorOptions {
   readonly audiences: readonly string[];
-  readonly trustDomain: string;
+  readonly mesh: Pick<MeshConfig, "trustDomain">;
 }
 
 /**
@@ -103,7 +104,7 @@ export class TokenAuthenticator {
     const podName = extra[POD_NAME]?.[0];
     const podUid = extra[POD_UID]?.[0];
     try {
-      const id = formatSpiffeId({ trustDomain: this.#options.trustDomain, namespace, serviceAccount });
+      const id = formatSpiffeId({ trustDomain: this.#options.mesh.trustDomain, namespace, serviceAccount });
       const pod = podName !== undefined && podUid !== undefined ? { name: podName, uid: podUid } : undefined;
       return { kind: "authenticated", caller: { by: "token", id, namespace, serviceAccount, pod } };
     } catch (error) {

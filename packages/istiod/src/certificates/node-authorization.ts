@@ -2,6 +2,7 @@
 import type { Pod } from "@ambientmesh/api/kubernetes";
 import { objectKey } from "@ambientmesh/kube";
 import { isSpiffeId, spiffeIdParts, type SpiffeId } from "@ambientmesh/spiffe";
+import type { MeshConfig } from "../config/mesh-config.ts";
 import type { Caller } from "../authentication/caller.ts";
 import type { SourceCollection } from "../collections/collection.ts";
 
@@ -14,7 +15,7 @@ export type Impersonation =
 export interface NodeAuthorizerOptions {
   /** "namespace/name" of the service accounts of node proxies. */
   readonly trustedAccounts: readonly string[];
-  readonly trustDomain: string;
+  readonly mesh: Pick<MeshConfig, "trustDomain">;
 }
 
 /**
@@ -38,7 +39,7 @@ export class NodeAuthorizer {
     if (!isSpiffeId(requested)) return refused("what is asked for is no identity of this mesh");
     const { trustDomain, namespace, serviceAccount } = spiffeIdParts(requested);
     // Istio doesn't compare it. A certificate of another trust domain would let the proxy speak for foreign workloads.
-    if (trustDomain !== this.#options.trustDomain) return refused(`${requested} is of another trust domain`);
+    if (trustDomain !== this.#options.mesh.trustDomain) return refused(`${requested} is of another trust domain`);
     if (caller.by !== "token" || !caller.pod) return refused(`${caller.id} has no token that is bound to a pod`);
     const account = `${caller.namespace}/${caller.serviceAccount}`;
     if (!this.#options.trustedAccounts.includes(account)) return refused(`${account} is not a trusted node account`);

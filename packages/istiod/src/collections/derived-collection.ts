@@ -83,6 +83,11 @@ export class DerivedCollection<In, Out> extends Collection<Out> implements Watch
     this.#dirty.add(inputKey);
   }
 
+  /** Every input is derived again. */
+  invalidateAll(): void {
+    for (const [key] of this.#derivation.from.entries()) this.invalidate(key);
+  }
+
   settleOne(): void {
     const key = this.#dirty.take();
     if (key === undefined) return;

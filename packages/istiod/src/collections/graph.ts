@@ -29,6 +29,7 @@ interface Publishing {
 export class CollectionGraph {
   readonly #onFailure: OnFailure;
   readonly #collections: Publishing[] = [];
+  readonly #derived: { invalidateAll(): void }[] = [];
   /** By level, ascending. */
   readonly #settling: (Settling & Publishing)[] = [];
 
@@ -43,7 +44,9 @@ export class CollectionGraph {
   }
 
   derive<In, Out>(derivation: Derivation<In, Out>): Collection<Out> {
-    return this.#add(new DerivedCollection(derivation, this.#onFailure));
+    const collection = new DerivedCollection(derivation, this.#onFailure);
+    this.#derived.push(collection);
+    return this.#add(collection);
   }
 
   union<T>(name: string, parts: readonly Collection<T>[]): Collection<T> {
@@ -71,6 +74,11 @@ export class CollectionGraph {
       }
     }
     return true;
+  }
+
+  /** Derives everything again: something has changed that derivations know without having read it. */
+  invalidate(): void {
+    for (const collection of this.#derived) collection.invalidateAll();
   }
 
   /** Brings everything up to date and tells the subscribers. */

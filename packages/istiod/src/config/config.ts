@@ -10,6 +10,8 @@ import { UNSUPPORTED_FLAGS, UNSUPPORTED_VARIABLES, type UnsupportedSetting } fro
 /** Everything that can be set, read and checked once. Flags win over variables of the same meaning. */
 export interface IstiodConfig extends Omit<Environment, "namespace" | "clusterId">, Flags {
   readonly meshConfig: MeshConfig;
+  /** False: there is no file, and the ConfigMap of the mesh has the MeshConfig. */
+  readonly isMeshConfigFile: boolean;
   /** What was asked for and has no effect; to be logged. */
   readonly warnings: readonly string[];
 }
@@ -58,7 +60,14 @@ export function parseConfig(input: ConfigInput): Command {
   const mesh = readMesh(flagReader, parsed, "--meshConfig" in flags, input.readFile);
   for (const problem of flagReader.problems) environmentReader.problem(problem);
   environmentReader.finish("istiod");
-  const config = { ...environment, ...parsed, meshConfig: mesh.meshConfig, warnings: [...warnings, ...mesh.warnings] };
+  const { meshConfig, isMeshConfigFile } = mesh;
+  const config = {
+    ...environment,
+    ...parsed,
+    meshConfig,
+    isMeshConfigFile,
+    warnings: [...warnings, ...mesh.warnings],
+  };
   return { kind: "discovery", config: Object.freeze(config) };
 }
 
@@ -113,10 +122,10 @@ function readMesh(
   { meshConfigFile, namespace }: Flags,
   isRequired: boolean,
   readFile: ConfigInput["readFile"],
-): { meshConfig: MeshConfig; warnings: readonly string[] } {
+): { meshConfig: MeshConfig; isMeshConfigFile: boolean; warnings: readonly string[] } {
   const text = readFile(meshConfigFile);
   if (text === undefined && isRequired) reader.problem(`--meshConfig: ${meshConfigFile} does not exist`);
   const { meshConfig, warnings, problems } = parseMeshConfig(text ?? "", meshConfigFile, namespace);
   for (const problem of problems) reader.problem(problem);
-  return { meshConfig, warnings };
+  return { meshConfig, isMeshConfigFile: text !== undefined, warnings };
 }

@@ -128,7 +128,8 @@ function readPlace(
     meshConfigFile: reader.string({
       name: "--meshConfig",
       default: "./etc/istio/config/mesh",
-      description: "MeshConfig (YAML); trustDomain and rootNamespace have effect. The default file may be missing.",
+      description:
+        "MeshConfig (YAML), followed while istiod runs; where the default file is missing, the ConfigMap istio (istio-REVISION) of --namespace has it.",
     }),
   };
 }

@@ -2,6 +2,7 @@
 import { DEFAULTS } from "@ambientmesh/api";
 import { parseTrustDomain, spiffeErrors } from "@ambientmesh/spiffe";
 import { parseDocument } from "yaml";
+import { isIgnoredMeshKey, meshKey } from "./mesh-config-keys.ts";
 
 /** What this control plane follows of Istio's MeshConfig. */
 export interface MeshConfig {
@@ -11,23 +12,25 @@ export interface MeshConfig {
   readonly rootNamespace: string;
 }
 
-/** The outcome of reading a MeshConfig file. */
+/** The outcome of reading a MeshConfig document. */
 export interface MeshConfigReading {
   readonly meshConfig: MeshConfig;
-  /** Keys that have no effect. */
+  /** Keys of Istio that have no effect here. */
   readonly warnings: readonly string[];
-  /** Why the file can't be used. */
+  /** Why the document can't be used: among others each key that Istio doesn't know either. */
   readonly problems: readonly string[];
 }
 
 const LIMIT_CHARACTERS = 1_048_576;
 const NAMESPACE = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
-/** Reads a MeshConfig document; nothing in it is an empty document. */
+/** Reads a MeshConfig document; nothing in it is an empty document. `file` names it in messages. */
 export function parseMeshConfig(text: string, file: string, systemNamespace: string): MeshConfigReading {
   const problems: string[] = [];
   const warnings: string[] = [];
-  const root = readMapping(text, file, problems);
+  const root = Object.fromEntries(
+    Object.entries(readMapping(text, file, problems)).map(([key, value]) => [meshKey(key), value]),
+  );
   const read = (key: keyof MeshConfig, fallback: string, isValid: (text: string) => boolean): string => {
     const value = root[key];
     if (value === undefined || value === null || value === "") return fallback;
@@ -42,7 +45,9 @@ export function parseMeshConfig(text: string, file: string, systemNamespace: str
     rootNamespace: read("rootNamespace", systemNamespace, (text) => NAMESPACE.test(text)),
   };
   for (const key of Object.keys(root)) {
-    if (!(key in meshConfig)) warnings.push(`${file}: ${key} has no effect in this version`);
+    if (key in meshConfig) continue;
+    if (isIgnoredMeshKey(key)) warnings.push(`${file}: ${key} has no effect in this version`);
+    else problems.push(`${file}: ${key} is no field of MeshConfig; correct or remove it`);
   }
   return { meshConfig, warnings, problems };
 }

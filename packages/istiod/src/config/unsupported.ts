@@ -50,7 +50,7 @@ export const UNSUPPORTED_VARIABLES: Readonly<Record<string, UnsupportedSetting>>
   AMBIENT_ENABLE_MULTI_NETWORK: refuse(ONE_CLUSTER, "false"),
   EXTERNAL_ISTIOD: refuse(ONE_CLUSTER, "false"),
   ISTIO_WATCH_NAMESPACE: refuse("all namespaces are watched", ""),
-  SHARED_MESH_CONFIG: refuse("only the file of --meshConfig is read", ""),
+  SHARED_MESH_CONFIG: refuse("the MeshConfig comes from one place: --meshConfig or the ConfigMap istio", ""),
   PILOT_AUTO_ALLOW_WAYPOINT_POLICY: refuse(NO_WAYPOINTS, "false"),
   ENABLE_LAYERED_WAYPOINT_AUTHORIZATION_POLICIES: refuse(NO_WAYPOINTS, "false"),
   UNSAFE_ENABLE_ADMIN_ENDPOINTS: refuse("there are no endpoints that change anything", "false"),

@@ -14,7 +14,7 @@ import { entryResourceName, hostsOf, isResolvedByDns, type EntryHost } from "./s
 import type { ServiceSelection } from "./service-selection.ts";
 import type { ServiceView } from "./service-view.ts";
 import type { WaypointBinding } from "./waypoint-binding.ts";
-import type { WorkloadInputs } from "./workload-collections.ts";
+import type { WorkloadInputs } from "./workload-inputs.ts";
 
 /** Workloads from WorkloadEntries and from endpoints in ServiceEntries, by uid. */
 export interface EntryWorkloads {

@@ -13,7 +13,7 @@ import type { WaypointBinding } from "./waypoint-binding.ts";
 import { deriveWaypoints } from "./waypoint-collections.ts";
 import { deriveWorkloads } from "./workload-collections.ts";
 
-/** What is the same for all objects. */
+/** What is the same for all objects. Trust domain and root namespace may change; then the graph has to be invalidated. */
 export interface MeshModelOptions extends MeshFacts {
   /** DNS domain of the cluster. */
   readonly domain: string;
@@ -44,16 +44,18 @@ export interface MeshModel {
 }
 
 export function createMeshModel(options: MeshModelOptions, onFailure: OnFailure): MeshModel {
-  const { domain, systemNamespace } = options;
-  const mesh: MeshFacts = { clusterId: options.clusterId, trustDomain: options.trustDomain };
+  const { domain, systemNamespace, isDryRunSent } = options;
+  const mesh: MeshFacts = options;
   const graph = new CollectionGraph(onFailure);
   const sources = createMeshSources(graph);
   const places = derivePlaces(graph, sources, systemNamespace);
   const waypoints = deriveWaypoints(graph, sources, places);
-  const services = deriveServices(graph, { sources, places, waypoints, domain, trustDomain: mesh.trustDomain });
+  const services = deriveServices(graph, { sources, places, waypoints, domain, mesh });
   const policies = derivePolicies(graph, sources, {
-    rootNamespace: options.rootNamespace,
-    allowDryRun: options.isDryRunSent,
+    get rootNamespace() {
+      return options.rootNamespace;
+    },
+    allowDryRun: isDryRunSent,
   });
   const workloads = deriveWorkloads(graph, {
     sources,

@@ -39,6 +39,7 @@ interface PeerInputs {
   readonly context: PolicyContext;
 }
 
+/** `context` is looked at with each derivation: what has changed in it counts once the graph is invalidated. */
 export function derivePolicies(
   graph: CollectionGraph,
   sources: MeshSources,
@@ -78,13 +79,13 @@ function derivePeerPolicies(
   graph: CollectionGraph,
   { mesh, peerObjects, peers, context }: PeerInputs,
 ): Collection<ResourceInput> {
-  const { rootNamespace } = context;
   const ofObjects = graph.derive<PeerAuthentication, ResourceInput>({
     name: "peer policies",
     from: peerObjects,
     reads: [peers],
     equals: isSameInput,
     derive: (object, fetch) => {
+      const { rootNamespace } = context;
       const { namespace = "" } = object.metadata;
       const above = [...withoutSelector(fetch, peers, rootNamespace), ...withoutSelector(fetch, peers, namespace)];
       const objects = isWithoutSelector(object) ? [] : [object, ...new Set(above)];
@@ -101,7 +102,7 @@ function derivePeerPolicies(
     reads: [anyPeer],
     equals: isSameInput,
     derive: (_mesh, fetch) =>
-      translatePeerAuthentications(fetch.many(anyPeer, "").slice(0, 1), { rootNamespace })
+      translatePeerAuthentications(fetch.many(anyPeer, "").slice(0, 1), context)
         .authorizations.filter(({ name }) => name === STATIC_STRICT_POLICY)
         .map((authorization) => [objectKey(authorization), authorizationResource(authorization)]),
   });
@@ -111,11 +112,12 @@ function derivePeerPolicies(
 function createAttachment(
   selecting: ByNamespace<PolicyOutcome>,
   peers: ByNamespace<PeerAuthentication>,
-  { rootNamespace }: PolicyContext,
+  context: PolicyContext,
 ): PolicyAttachment {
   return {
     reads: [selecting, peers],
     attachedTo: ({ namespace = "", labels = {} }, fetch) => {
+      const { rootNamespace } = context;
       const isSelected = ({ selector = {} }: PolicyOutcome): boolean => selects(selector, labels);
       const policies = [...new Set([namespace, rootNamespace])]
         .flatMap((place) => fetch.many(selecting, place, isSelected))

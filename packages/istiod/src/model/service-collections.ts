@@ -8,6 +8,7 @@ import type { CollectionGraph } from "../collections/graph.ts";
 import { isSameInput, serviceResource } from "./address-resource.ts";
 import type { MeshSources } from "./mesh-sources.ts";
 import { serviceHostname, serviceResourceName } from "./names.ts";
+import type { MeshFacts } from "./pod-workload.ts";
 import { authorizationResource } from "./policy-outcome.ts";
 import { networkOf, type PlaceCollections } from "./place-collections.ts";
 import { serviceOf } from "./service.ts";
@@ -35,7 +36,7 @@ export interface ServiceInputs {
   readonly places: PlaceCollections;
   readonly waypoints: WaypointCollections;
   readonly domain: string;
-  readonly trustDomain: string;
+  readonly mesh: Pick<MeshFacts, "trustDomain">;
 }
 
 /** The values of {@link KEYS.GATEWAY_MANAGED} on the services of waypoints and east-west gateways themselves. */
@@ -80,7 +81,7 @@ function deriveBindings(graph: CollectionGraph, { sources, waypoints }: ServiceI
 
 function deriveGuards(
   graph: CollectionGraph,
-  { sources, domain, trustDomain }: ServiceInputs,
+  { sources, domain, mesh }: ServiceInputs,
   bindings: Collection<WaypointBinding>,
 ): Collection<ResourceInput> {
   return graph.derive<KubernetesService, ResourceInput>({
@@ -91,7 +92,7 @@ function deriveGuards(
     derive: ({ metadata }, fetch, key) => {
       if (!isGuarded(metadata)) return [];
       const { name, namespace = "" } = metadata;
-      const guard = waypointGuard(metadata, fetch.one(bindings, key), trustDomain);
+      const guard = waypointGuard(metadata, fetch.one(bindings, key), mesh.trustDomain);
       return [[serviceResourceName(namespace, serviceHostname(name, namespace, domain)), authorizationResource(guard)]];
     },
   });

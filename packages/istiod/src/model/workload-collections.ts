@@ -8,26 +8,11 @@ import type { CollectionGraph } from "../collections/graph.ts";
 import { isSameInput, workloadResource } from "./address-resource.ts";
 import { endpointWorkloads, podReference, podReferences, serviceOfSlice } from "./endpoint-workload.ts";
 import { deriveEntryWorkloads, type EntryWorkloads } from "./entry-workload-collections.ts";
-import type { MeshSources } from "./mesh-sources.ts";
-import { networkOf, type PlaceCollections } from "./place-collections.ts";
-import { podWorkload, type MeshFacts } from "./pod-workload.ts";
-import type { PolicyAttachment } from "./policy-collections.ts";
-import type { ServiceCollections } from "./service-collections.ts";
+import { networkOf } from "./place-collections.ts";
+import { podWorkload } from "./pod-workload.ts";
 import { selectServices, type ServiceSelection } from "./service-selection.ts";
 import type { ServiceView } from "./service-view.ts";
-import type { WaypointCollections } from "./waypoint-collections.ts";
-
-/** What the workloads are derived from. */
-export interface WorkloadInputs {
-  readonly sources: MeshSources;
-  readonly places: PlaceCollections;
-  readonly services: ServiceCollections;
-  readonly policies: PolicyAttachment;
-  readonly waypoints: WaypointCollections;
-  readonly mesh: MeshFacts;
-  /** DNS domain of the cluster. */
-  readonly domain: string;
-}
+import type { WorkloadInputs } from "./workload-inputs.ts";
 
 /** A pod that a slice lists for a service without selector. */
 interface ListedPod {

@@ -74,6 +74,7 @@ function routesFor(namespace: string, isRestricted = true) {
     addresses,
     authorizations,
     policies: model.policies,
+    meshConfig: () => ({ trustDomain: "td", rootNamespace: "istio-system" }),
     collectionSizes: () => model.graph.sizes(),
   });
   const id = formatSpiffeId({ trustDomain: "td", namespace, serviceAccount: "any" });

@@ -18,7 +18,10 @@ const GOOD: Review = {
 };
 
 function authenticatorOf(reviewToken: ReviewToken, clock: Clock = systemClock): TokenAuthenticator {
-  return new TokenAuthenticator({ clock, reviewToken }, { audiences: ["istio-ca", "other"], trustDomain: "td" });
+  return new TokenAuthenticator(
+    { clock, reviewToken },
+    { audiences: ["istio-ca", "other"], mesh: { trustDomain: "td" } },
+  );
 }
 
 describe("a token", () => {
@@ -114,7 +117,7 @@ describe("reviews", () => {
 describe("a call", () => {
   const calls = new CallAuthenticator(
     authenticatorOf(async () => GOOD),
-    { trustDomain: "td", clusterId: "c1" },
+    { mesh: { trustDomain: "td" }, clusterId: "c1" },
   );
   const call = (metadata: Record<string, string>) => ({
     peerCertificate: undefined,

@@ -41,7 +41,7 @@ const PODS: readonly PodFacts[] = [
 function authorizer(trustedAccounts = ["mesh/ztunnel"]) {
   const pods = new CollectionGraph(() => undefined).source<Pod>("pods");
   for (const facts of PODS) pods.set(objectKey(facts), podOf(facts));
-  return { pods, nodes: new NodeAuthorizer(pods, { trustedAccounts, trustDomain: "td" }) };
+  return { pods, nodes: new NodeAuthorizer(pods, { trustedAccounts, mesh: { trustDomain: "td" } }) };
 }
 
 const idOf = (account: string, namespace = "shop") =>

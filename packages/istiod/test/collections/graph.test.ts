@@ -53,6 +53,27 @@ describe("a derived collection", () => {
     expect(contents(views)).toEqual({});
   });
 
+  it("derives everything again when it is invalidated", () => {
+    const graph = new CollectionGraph(vi.fn());
+    const context = { suffix: "a" };
+    const words = graph.source<string>("words");
+    const views = graph.derive<string, string>({
+      name: "views",
+      from: words,
+      equals: Object.is,
+      derive: (word, _fetch, key) => [[key, word + context.suffix]],
+    });
+    words.set("x", "x");
+    words.set("y", "y");
+    graph.settle();
+    context.suffix = "b";
+    graph.settle();
+    expect(contents(views)).toEqual({ x: "xa", y: "ya" });
+    graph.invalidate();
+    graph.settle();
+    expect(contents(views)).toEqual({ x: "xb", y: "yb" });
+  });
+
   it("derives again only what depends on a change, once per batch", () => {
     const { graph, pods, zones, services, derived } = podsGraph();
     pods.set("a", { node: "n1", app: "web" });

@@ -192,12 +192,22 @@ describe("MeshConfig", () => {
   test.each([
     ["trustDomain: a/b", 'mesh: trustDomain: "a/b" is not a trust domain'],
     ["rootNamespace: [a]", 'mesh: rootNamespace: ["a"] is not a namespace'],
+    ["rootNamespaces: a", "mesh: rootNamespaces is no field of MeshConfig; correct or remove it"],
     ["- a", "mesh is not a mapping of keys to values"],
     ["a: b: c", "mesh: Nested mappings are not allowed in compact mappings at line 1, column 4:"],
     ["x".repeat(1_048_577), "mesh is longer than 1048576 characters"],
   ])("refuses %.40s", (text, problem) =>
     expect(parseMeshConfig(text, "mesh", "istio-system").problems).toEqual([problem]),
   );
+
+  it("takes keys in both spellings of protobuf, and those of Istio that have no effect", () => {
+    const text = "root_namespace: mesh\ntrust_domain: a.example\nmesh_mTLS: {}\naccess_log_file: /dev/stdout\n";
+    expect(parseMeshConfig(text, "mesh", "istio-system")).toEqual({
+      meshConfig: { rootNamespace: "mesh", trustDomain: "a.example" },
+      warnings: ["mesh: meshMTLS has no effect in this version", "mesh: accessLogFile has no effect in this version"],
+      problems: [],
+    });
+  });
 
   it("never throws and always gives a usable result", () => {
     fc.assert(

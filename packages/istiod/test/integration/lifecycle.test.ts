@@ -81,7 +81,7 @@ it("is ready only when everything is synced", async () => {
   const answer = await fetch(url);
   expect({ status: answer.status, text: await answer.text() }).toEqual({
     status: 500,
-    text: "not ready, pending: start\n",
+    text: "not ready, pending: mesh config, start\n",
   });
   await server.start();
   await applyYaml(client, namespaceYaml("istio-system"));
