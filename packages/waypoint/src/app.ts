@@ -3,8 +3,11 @@ import type { Bootstrap } from "@ambientmesh/api/envoy/bootstrap";
 import { silentLogger, systemClock, type Clock, type Logger } from "@ambientmesh/core";
 import type { AddressInfo } from "node:net";
 import { networkInterfaces } from "node:os";
+import { adsAddress } from "./config/ads.ts";
 import { unsupportedBootstrapFields } from "./config/bootstrap.ts";
 import { unsupported } from "./config/refusal.ts";
+import { GrpcTransport, type XdsTransport } from "@ambientmesh/xds";
+import { createDiscovery } from "./engine/discovery.ts";
 import { dialTcp } from "./engine/dial.ts";
 import { Listeners } from "./engine/listeners.ts";
 import { ProxyState } from "./engine/proxy-state.ts";
@@ -19,6 +22,8 @@ export interface WaypointDeps {
   readonly random?: () => number;
   /** Takes the lines of access logs. Default: nobody. */
   readonly accessLog?: LineSink;
+  /** The way to the control plane; default: plaintext gRPC to where the bootstrap's `ads_config` leads. */
+  readonly transport?: XdsTransport;
   /** Hears of each request that has ended. */
   readonly onRequest?: (record: RequestRecord) => void;
 }
@@ -29,6 +34,8 @@ export interface WaypointOptions {
   readonly maxConnections?: number;
   /** How long requests under way may take when the proxy ends. Default 5,000. */
   readonly drainMs?: number;
+  /** Gives up the start, which waits for the control plane however long it takes. */
+  readonly signal?: AbortSignal;
 }
 
 /** A running proxy. */
@@ -53,7 +60,8 @@ export class Waypoint implements AsyncDisposable {
 }
 
 /**
- * Starts a proxy with the static resources of a bootstrap; resolves when its listeners are bound.
+ * Starts a proxy with the resources of a bootstrap and of the control plane that it names; resolves when all static
+ * listeners are bound and the control plane's clusters and listeners are known.
  * @throws MeshError WAYPOINT_CONFIG_INVALID, WAYPOINT_CONFIG_UNSUPPORTED, WAYPOINT_LISTEN; everything is closed again then
  */
 export async function startWaypoint(
@@ -85,6 +93,15 @@ export async function startWaypoint(
   if (secrets.length > 0) throw unsupported("static_resources.secrets");
   for (const cluster of clusters) state.setCluster(cluster);
   for (const listener of wanted) await listeners.set(listener);
+  const address = adsAddress(bootstrap);
+  if (address !== undefined) {
+    const transport = deps.transport ?? new GrpcTransport({ address, tls: "plaintext" });
+    const node = bootstrap.node ?? {};
+    const discovery = stack.use(
+      createDiscovery({ transport, state, listeners, clock, logger: logger.child("xds") }, () => node),
+    );
+    await discovery.start(options.signal);
+  }
   return new Waypoint(listeners, stack.move());
 }
 

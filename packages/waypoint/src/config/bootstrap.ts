@@ -18,7 +18,7 @@ export function parseBootstrap(text: string, path: string): Bootstrap {
   }
 }
 
-const FIELDS = new Set(["node", "staticResources", "admin"]);
+const FIELDS = new Set(["node", "staticResources", "dynamicResources", "admin"]);
 
 /** What of a bootstrap is not looked at, in proto names: this proxy starts without it, or refuses to. */
 export function unsupportedBootstrapFields(bootstrap: Bootstrap): readonly string[] {

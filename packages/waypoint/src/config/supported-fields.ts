@@ -342,5 +342,19 @@ const CLUSTERS: SupportedFields = {
   ],
 };
 
+const BOOTSTRAP: SupportedFields = {
+  "envoy.config.bootstrap.v3.Bootstrap.DynamicResources": ["lds_config", "cds_config", "ads_config"],
+  [`${CORE}.ApiConfigSource`]: ["api_type", "transport_api_version", "grpc_services", "set_node_on_first_message_only"],
+  [`${CORE}.GrpcService`]: ["envoy_grpc"],
+  [`${CORE}.GrpcService.EnvoyGrpc`]: ["cluster_name"],
+};
+
 /** All that this proxy implements; everything else is refused with its path. The README's tables say the same in words. */
-export const SUPPORTED_FIELDS: SupportedFields = { ...VALUES, ...LISTENERS, ...FILTERS, ...ROUTES, ...CLUSTERS };
+export const SUPPORTED_FIELDS: SupportedFields = {
+  ...BOOTSTRAP,
+  ...VALUES,
+  ...LISTENERS,
+  ...FILTERS,
+  ...ROUTES,
+  ...CLUSTERS,
+};

@@ -32,6 +32,8 @@ export class Listeners implements AsyncDisposable {
   readonly #deps: ListenersDeps;
   readonly #options: ListenersOptions;
   readonly #bound = new Map<string, Bound>();
+  /** Those that wait for their routes; what was bound before by their names goes on meanwhile. */
+  readonly #warming = new Map<string, CompiledListener>();
   readonly #closing = new Set<Promise<void>>();
 
   constructor(deps: ListenersDeps, options: ListenersOptions) {
@@ -41,7 +43,8 @@ export class Listeners implements AsyncDisposable {
 
   /** Names of the route configurations that listeners ask for. */
   get routeNames(): ReadonlySet<string> {
-    return new Set([...this.#bound.values()].flatMap(({ compiled }) => compiled.routeNames));
+    const bound = [...this.#bound.values()].map(({ compiled }) => compiled);
+    return new Set([...bound, ...this.#warming.values()].flatMap(({ routeNames }) => routeNames));
   }
 
   /** Where a listener is bound. */
@@ -53,12 +56,36 @@ export class Listeners implements AsyncDisposable {
     return [...this.#bound.keys()];
   }
 
-  /** @throws MeshError WAYPOINT_CONFIG_INVALID, WAYPOINT_CONFIG_UNSUPPORTED, WAYPOINT_LISTEN; the last good one stays then */
+  /**
+   * Takes effect once all routes that it names are there.
+   * @throws MeshError WAYPOINT_CONFIG_INVALID, WAYPOINT_CONFIG_UNSUPPORTED, WAYPOINT_LISTEN; the last good one stays then
+   */
   async set(listener: Listener): Promise<void> {
     const known = this.#bound.get(listener.name);
-    if (known && equals(ListenerSchema, known.compiled.source, listener)) return;
+    if (known && equals(ListenerSchema, known.compiled.source, listener))
+      return void this.#warming.delete(listener.name);
     checkResource(ListenerSchema, listener);
     const compiled = compileListener(listener, this.#deps);
+    if (this.#isWarm(compiled)) await this.#bind(compiled);
+    else this.#warming.set(compiled.name, compiled);
+  }
+
+  /** Lets listeners take effect whose routes have come. */
+  async routesChanged(): Promise<void> {
+    for (const compiled of [...this.#warming.values()].filter((waiting) => this.#isWarm(waiting))) {
+      await this.#bind(compiled).catch((error: unknown) => {
+        this.#deps.logger.error("a listener can't be bound", { error, listener: compiled.name });
+      });
+    }
+  }
+
+  #isWarm({ routeNames }: CompiledListener): boolean {
+    return routeNames.every((name) => this.#deps.routes(name) !== undefined);
+  }
+
+  async #bind(compiled: CompiledListener): Promise<void> {
+    this.#warming.delete(compiled.name);
+    const known = this.#bound.get(compiled.name);
     const { address, port, name } = compiled;
     const manager = new ConnectionManager(compiled.manager, this.#deps);
     if (known?.listening.isAt(address, port)) {
@@ -76,6 +103,7 @@ export class Listeners implements AsyncDisposable {
   remove(name: string): void {
     const known = this.#bound.get(name);
     this.#bound.delete(name);
+    this.#warming.delete(name);
     if (known) this.#close(known.listening);
   }
 
