@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Duplex } from "node:stream";
 import type { Clock } from "@ambientmesh/core";
 import type { Protocol } from "../http/head.ts";
 import { compileCircuitBreakers, type CircuitBreakerPair } from "./circuit-breaker.ts";
 import type { ClusterConfig, EndpointsConfig } from "./compile-cluster.ts";
+import type { Dial } from "./dial.ts";
 import { groupHosts, type HostGroup } from "./host-set.ts";
 import { Host, hostKey, type HostConfig, type HostProtocol } from "./host.ts";
 import { createBalancer, type Pick as PickHost } from "./load-balancer.ts";
@@ -11,9 +11,6 @@ import { OutlierDetector } from "./outlier-detection.ts";
 import { h1Connection } from "./pool/h1-connection.ts";
 import { h2Connection } from "./pool/h2-connection.ts";
 import { HostPool } from "./pool/host-pool.ts";
-
-/** Connects to an endpoint. */
-export type Dial = (host: Pick<HostConfig, "address" | "port">, signal: AbortSignal) => Promise<Duplex>;
 
 /** What clusters are made with. */
 export interface ClusterDeps {
@@ -118,10 +115,11 @@ export class UpstreamCluster implements Disposable {
 
   #poolFor(host: HostConfig, protocol: HostProtocol): HostPool {
     const { config } = this;
+    const dial = config.secure?.(this.#deps.dial) ?? this.#deps.dial;
     return new HostPool({
       clock: this.#deps.clock,
       connectTimeoutMs: config.connectTimeoutMs,
-      dial: (signal) => this.#deps.dial(host, signal),
+      dial: (signal) => dial(host, signal),
       speak: (socket, events) =>
         protocol === "http2"
           ? h2Connection(socket, events, {

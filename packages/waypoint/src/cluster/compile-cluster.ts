@@ -11,6 +11,8 @@ import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { isIP } from "node:net";
 import { durationMs } from "../config/durations.ts";
 import { invalid, unsupported } from "../config/refusal.ts";
+import { compileUpstreamSocket } from "../tls/compile-socket.ts";
+import type { Dial } from "./dial.ts";
 import type { HostConfig, HostHealth } from "./host.ts";
 import type { HostSetOptions } from "./host-set.ts";
 import type { BalancerKind } from "./load-balancer.ts";
@@ -35,6 +37,8 @@ export interface ClusterConfig {
   readonly balancer: { readonly kind: BalancerKind; readonly choices: number };
   readonly hostSet: Omit<HostSetOptions, "overprovisioning">;
   readonly outlier: OutlierRules | undefined;
+  /** Puts TLS on top of connections. */
+  readonly secure: ((dial: Dial) => Dial) | undefined;
 }
 
 /** Endpoints of one cluster. */
@@ -74,6 +78,7 @@ export function compileCluster(cluster: Cluster): ClusterConfig {
       panicThreshold: common?.healthyPanicThreshold?.value ?? DEFAULT_PANIC,
       isLocalityWeighted: common?.localityConfigSpecifier.case === "localityWeightedLbConfig",
     },
+    secure: compileUpstreamSocket(cluster.transportSocket, "transport_socket"),
     outlier: cluster.outlierDetection && compileOutlierRules(cluster.outlierDetection, "outlier_detection"),
   };
 }

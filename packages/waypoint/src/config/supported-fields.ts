@@ -8,6 +8,7 @@ const ROUTE = "envoy.config.route.v3";
 const CLUSTER = "envoy.config.cluster.v3";
 const ENDPOINT = "envoy.config.endpoint.v3";
 const CORE = "envoy.config.core.v3";
+const TLS = "envoy.extensions.transport_sockets.tls.v3";
 const MATCHER = "envoy.type.matcher.v3";
 
 const VALUES: SupportedFields = {
@@ -54,7 +55,7 @@ const LISTENERS: SupportedFields = {
   // One event loop accepts all connections, which is as balanced as can be.
   "envoy.config.listener.v3.Listener.ConnectionBalanceConfig": ["exact_balance"],
   "envoy.config.listener.v3.Listener.ConnectionBalanceConfig.ExactBalance": [],
-  "envoy.config.listener.v3.FilterChain": ["name", "filters", "metadata"],
+  "envoy.config.listener.v3.FilterChain": ["name", "filters", "metadata", "transport_socket"],
   "envoy.config.listener.v3.Filter": ["name", "typed_config"],
   [HCM]: [
     "codec_type",
@@ -280,6 +281,7 @@ const CLUSTERS: SupportedFields = {
     "least_request_lb_config",
     "round_robin_lb_config",
     "common_lb_config",
+    "transport_socket",
     "metadata",
   ],
   [`${CLUSTER}.Cluster.EdsClusterConfig`]: ["eds_config", "service_name"],
@@ -349,10 +351,22 @@ const BOOTSTRAP: SupportedFields = {
   [`${CORE}.GrpcService.EnvoyGrpc`]: ["cluster_name"],
 };
 
+const TLS_SOCKETS: SupportedFields = {
+  [`${CORE}.TransportSocket`]: ["name", "typed_config"],
+  [`${TLS}.DownstreamTlsContext`]: ["common_tls_context", "require_client_certificate"],
+  [`${TLS}.UpstreamTlsContext`]: ["common_tls_context", "sni"],
+  [`${TLS}.CommonTlsContext`]: ["tls_params", "tls_certificates", "validation_context", "alpn_protocols"],
+  [`${TLS}.TlsParameters`]: ["tls_minimum_protocol_version", "tls_maximum_protocol_version"],
+  [`${TLS}.TlsCertificate`]: ["certificate_chain", "private_key"],
+  [`${TLS}.CertificateValidationContext`]: ["trusted_ca", "match_typed_subject_alt_names"],
+  [`${TLS}.SubjectAltNameMatcher`]: ["san_type", "matcher"],
+};
+
 /** All that this proxy implements; everything else is refused with its path. The README's tables say the same in words. */
 export const SUPPORTED_FIELDS: SupportedFields = {
   ...BOOTSTRAP,
   ...VALUES,
+  ...TLS_SOCKETS,
   ...LISTENERS,
   ...FILTERS,
   ...ROUTES,

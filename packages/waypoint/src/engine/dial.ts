@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { connect } from "node:net";
-import type { Dial } from "../cluster/cluster.ts";
+import type { Dial } from "../cluster/dial.ts";
 
 /** Envoy's words for what may happen to a connection that is being made. */
 const WORDS: Readonly<Record<string, string>> = {

@@ -86,14 +86,15 @@ export class Listeners implements AsyncDisposable {
   async #bind(compiled: CompiledListener): Promise<void> {
     this.#warming.delete(compiled.name);
     const known = this.#bound.get(compiled.name);
-    const { address, port, name } = compiled;
+    const { address, port, name, tls } = compiled;
     const manager = new ConnectionManager(compiled.manager, this.#deps);
     if (known?.listening.isAt(address, port)) {
-      known.listening.replace(manager);
+      known.listening.replace({ manager, tls });
       this.#bound.set(name, { compiled, listening: known.listening });
       return;
     }
-    const listening = new Listening(manager, { address, port, maxConnections: this.#options.maxConnections });
+    const options = { address, port, maxConnections: this.#options.maxConnections };
+    const listening = new Listening({ manager, tls }, options, this.#deps.logger);
     await listening.start();
     this.#bound.set(name, { compiled, listening });
     this.#deps.logger.info("listening", { listener: name, address, port: listening.address.port });

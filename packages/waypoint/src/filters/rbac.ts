@@ -119,17 +119,17 @@ function addressPart(isIn: (address: string) => boolean, actual: (facts: Request
   return leaf("source ip", (facts) => isIn(actual(facts)), actual);
 }
 
-/** Clients that proved nothing match nothing. */
+/** Clients that proved nothing match nothing; without a matcher any certificate will do. */
 function authenticatedPart(matcher: StringMatcher | undefined, path: string): Part {
-  const test = matcher ? compileStringMatcher(matcher, path) : () => true;
-  const principal = ({ connection }: RequestFacts): string | undefined => connection.principal;
+  const test = matcher && compileStringMatcher(matcher, path);
+  const principals = ({ connection }: RequestFacts): readonly string[] | undefined => connection.principals;
   return leaf(
     "principal",
     (facts) => {
-      const name = principal(facts);
-      return name !== undefined && test(name);
+      const names = principals(facts);
+      return names !== undefined && (test === undefined || names.some(test));
     },
-    (facts) => principal(facts) ?? "without identity",
+    (facts) => principals(facts)?.join(", ") ?? "without identity",
   );
 }
 

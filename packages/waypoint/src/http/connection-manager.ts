@@ -60,6 +60,11 @@ export class ConnectionManager {
     });
   }
 
+  /** True without any connection. */
+  get isIdle(): boolean {
+    return this.#sockets.size === 0;
+  }
+
   /** Takes a connection, which belongs to the manager from now on. */
   serve(socket: Duplex, facts: ConnectionFacts): void {
     this.#facts.set(socket, facts);

@@ -175,7 +175,8 @@ function requestHead(request: IncomingMessage, isDetached: boolean): RequestHead
   const protocol: Protocol = httpVersion === "1.1" ? "HTTP/1.1" : "HTTP/1.0";
   const upgrade = isDetached ? request.headers.upgrade?.toLowerCase() : undefined;
   const absolute = method === "CONNECT" ? null : ABSOLUTE.exec(url);
-  const [, scheme = "http", host = "", rest = ""] = absolute ?? [];
+  const own = "encrypted" in request.socket ? "https" : "http";
+  const [, scheme = own, host = "", rest = ""] = absolute ?? [];
   // Two hosts are as good as none: nobody can tell which one counts.
   const authority = absolute ? host : hosts.length === 1 ? (hosts[0]?.[1] ?? "") : "";
   const path = absolute ? (rest.startsWith("/") ? rest : `/${rest}`) : url;

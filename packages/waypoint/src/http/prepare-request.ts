@@ -77,7 +77,7 @@ function complete(record: RequestRecord, manners: RequestManners): undefined {
   record.clientAddress = trustedAddress(forwarded, manners.trustedHops) ?? connection.remoteAddress;
   // The client was told to go on, or needs not be.
   if (headers.get("expect")?.toLowerCase() === "100-continue") headers.remove("expect");
-  if (!headers.has("x-forwarded-proto")) headers.set("x-forwarded-proto", head.scheme);
+  if (!headers.has("x-forwarded-proto")) headers.set("x-forwarded-proto", connection.isEncrypted ? "https" : "http");
   if (manners.generatesRequestId && !headers.has("x-request-id")) headers.set("x-request-id", randomUUID());
   return undefined;
 }

@@ -5,6 +5,8 @@ import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { socketAddress } from "../cluster/compile-cluster.ts";
 import { invalid, unsupported } from "../config/refusal.ts";
 import type { ManagerConfig } from "../http/connection-manager.ts";
+import type { TlsAcceptorSettings } from "../tls/accept.ts";
+import { compileDownstreamSocket } from "../tls/compile-socket.ts";
 import { compileManager, type ManagerContext } from "./compile-manager.ts";
 
 /** A listener, ready to be bound. */
@@ -14,6 +16,8 @@ export interface CompiledListener {
   readonly address: string;
   readonly port: number;
   readonly manager: ManagerConfig;
+  /** Undefined: plain text. */
+  readonly tls: TlsAcceptorSettings | undefined;
   /** Route configurations that it asks for by name. */
   readonly routeNames: readonly string[];
 }
@@ -41,6 +45,7 @@ export function compileListener(listener: Listener, context: Omit<ManagerContext
     source: listener,
     ...socketAddress(listener.address, "address"),
     manager,
+    tls: compileDownstreamSocket(chain.transportSocket, `${path.replace(".filters", "")}.transport_socket`),
     routeNames: routeName === undefined ? [] : [routeName],
   };
 }

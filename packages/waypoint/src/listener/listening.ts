@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { once } from "node:events";
-import { messageOf, type Clock } from "@ambientmesh/core";
+import { messageOf, type Clock, type Logger } from "@ambientmesh/core";
 import { waypointErrors } from "../errors.ts";
 import type { ConnectionManager } from "../http/connection-manager.ts";
+import { TlsAcceptor, type TlsAcceptorSettings } from "../tls/accept.ts";
+import type { PeerNames } from "../tls/context.ts";
 import type { ConnectionFacts } from "../telemetry/request-record.ts";
 
 /** How much a listener takes on. */
@@ -14,16 +16,27 @@ export interface ListeningOptions {
   readonly maxConnections: number;
 }
 
+/** What takes a listener's connections. */
+export interface ConnectionTaker {
+  readonly manager: ConnectionManager;
+  /** Undefined: plain text. */
+  readonly tls: TlsAcceptorSettings | undefined;
+}
+
 /** A bound socket whose connections go to a manager, which can be replaced while it listens. */
 export class Listening {
   readonly #options: ListeningOptions;
   readonly #server: Server;
+  readonly #logger: Logger;
   #manager: ConnectionManager;
+  #tls: TlsAcceptor | undefined;
   readonly #former = new Set<ConnectionManager>();
 
-  constructor(manager: ConnectionManager, options: ListeningOptions) {
-    this.#manager = manager;
+  constructor(taker: ConnectionTaker, options: ListeningOptions, logger: Logger) {
+    this.#manager = taker.manager;
     this.#options = options;
+    this.#logger = logger;
+    this.#tls = this.#acceptor(taker);
     this.#server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) =>
       this.#take(socket),
     );
@@ -50,10 +63,12 @@ export class Listening {
   }
 
   /** New connections go to `manager`; those of the former one end as their requests are answered. */
-  replace(manager: ConnectionManager): void {
+  replace(taker: ConnectionTaker): void {
+    for (const manager of this.#former) if (manager.isIdle) this.#former.delete(manager);
     this.#former.add(this.#manager);
     this.#manager.drain();
-    this.#manager = manager;
+    this.#manager = taker.manager;
+    this.#tls = this.#acceptor(taker);
   }
 
   /** Takes no new connections; resolves when all have ended, at the latest after `deadlineMs`. */
@@ -69,16 +84,24 @@ export class Listening {
   }
 
   #take(socket: Socket): void {
-    this.#manager.serve(socket, factsOf(socket));
+    if (this.#tls) this.#tls.take(socket);
+    else this.#manager.serve(socket, factsOf(socket));
+  }
+
+  #acceptor({ manager, tls }: ConnectionTaker): TlsAcceptor | undefined {
+    if (!tls) return undefined;
+    return new TlsAcceptor(tls, this.#logger, (socket, peer) => manager.serve(socket, factsOf(socket, peer)));
   }
 }
 
-function factsOf(socket: Socket): ConnectionFacts {
+function factsOf(socket: Socket, peer?: PeerNames): ConnectionFacts {
   return {
     remoteAddress: plainAddress(socket.remoteAddress),
     remotePort: socket.remotePort ?? 0,
     localAddress: plainAddress(socket.localAddress),
     localPort: socket.localPort ?? 0,
+    isEncrypted: peer !== undefined,
+    principals: peer?.isPresent ? (peer.uris.length > 0 ? peer.uris : peer.dns) : undefined,
   };
 }
 

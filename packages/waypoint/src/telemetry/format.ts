@@ -81,7 +81,7 @@ const PLAIN: Readonly<Record<string, Operator>> = {
   DOWNSTREAM_DIRECT_REMOTE_ADDRESS: ({ connection: { remoteAddress, remotePort } }) =>
     withPort(remoteAddress, remotePort),
   DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT: ({ connection }) => connection.remoteAddress,
-  DOWNSTREAM_PEER_URI_SAN: ({ connection }) => connection.principal,
+  DOWNSTREAM_PEER_URI_SAN: ({ connection }) => connection.principals?.join(","),
   REQUESTED_SERVER_NAME: () => undefined,
   ROUTE_NAME: ({ routeName }) => routeName || undefined,
 };

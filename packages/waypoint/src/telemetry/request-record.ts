@@ -27,8 +27,10 @@ export interface ConnectionFacts {
   readonly remotePort: number;
   readonly localAddress: string;
   readonly localPort: number;
-  /** SPIFFE id that the client proved, if it did. */
-  readonly principal?: string | undefined;
+  /** The client's connection is encrypted. */
+  readonly isEncrypted: boolean;
+  /** Names that the client proved by a certificate, URIs if it has any, else DNS names; undefined without a certificate. */
+  readonly principals: readonly string[] | undefined;
 }
 
 /** All that is known of a request, filled in on its way; logs, metrics and header formats read it. */

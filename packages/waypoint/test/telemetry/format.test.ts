@@ -17,7 +17,14 @@ const head = {
     ["x-a", "two"],
   ]),
 } as const;
-const connection = { remoteAddress: "10.0.0.1", remotePort: 5, localAddress: "2001:db8::1", localPort: 80 };
+const connection = {
+  remoteAddress: "10.0.0.1",
+  remotePort: 5,
+  localAddress: "2001:db8::1",
+  localPort: 80,
+  isEncrypted: false,
+  principals: undefined,
+};
 const record = newRecord(connection, { ...head }, { ms: 0, monotonicMs: 0 });
 
 function outcomeOf(format: string): string {
