@@ -26,9 +26,9 @@ test("messages of a datagram are taken apart, up to one that does not fit", () =
 
 test("attributes are taken apart without their flags", () => {
   const bytes = Buffer.from([5, 0, 1, 0x80, 42, 0, 0, 0, 6, 0, 2, 0, 1, 2]);
-  expect(netlinkAttributes(bytes).map(({ type, value }) => [type, ...value])).toEqual([
-    [1, 42],
-    [2, 1, 2],
+  expect(netlinkAttributes(bytes)).toEqual([
+    { type: 1, value: Buffer.from([42]) },
+    { type: 2, value: Buffer.from([1, 2]) },
   ]);
 });
 

@@ -68,7 +68,7 @@ export const flag: FieldSchema<boolean> = { type: "boolean" };
 /** null stands for an absent value (google.protobuf.BoolValue). */
 export const optionalFlag: FieldSchema<boolean> = limited(flag, { nullable: true });
 /** A duration such as "300ms" or "1h30m"; its syntax is not checked here. */
-export const duration: FieldSchema<string> = text;
+export const duration: FieldSchema<string> = { ...text };
 export const int32: FieldSchema<number> = limited({ type: "integer" }, { format: "int32" });
 export const uint32: FieldSchema<number> = limited({ type: "integer" }, { minimum: 0, maximum: 4_294_967_295 });
 export const uint64: FieldSchema<number> = limited({ type: "integer" }, { minimum: 0 });
