@@ -10,10 +10,12 @@ import { createRoot, materialToFiles } from "@ambientmesh/ca";
 import type { BenchOptions } from "../main.ts";
 import { cpuSeconds, residentMegabytes } from "../tunnel/cpu.ts";
 import type { ClientMessage } from "./client-process.ts";
+import type { LoopDelay } from "./loop-monitor.ts";
 import { pod, type MeshSize } from "./objects.ts";
 import { Replayer } from "./replayer.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
+const MONITOR = join(import.meta.dirname, "loop-monitor.ts");
 const MAIN = join(ROOT, "packages", "istiod", "src", "main.ts");
 const SOURCES = ["--conditions=@ambientmesh/source"];
 const CLIENT_PROCESSES = 2;
@@ -35,7 +37,8 @@ export interface IstiodFigures {
   readonly residentWithClientsMb: number;
   readonly isolatedChange: { readonly p50Ms: number; readonly p99Ms: number };
   readonly cpuSecondsPer1000Changes: number;
-  readonly longestAnswerMs: number;
+  /** The event loop of istiod during the storm: how long it was kept from turning. */
+  readonly loopDelay: LoopDelay;
   readonly certificates: { readonly perSecond: number; readonly perCpuSecond: number };
 }
 
@@ -96,11 +99,11 @@ async function measure(plan: Plan): Promise<IstiodFigures> {
 }
 
 interface RunningIstiod {
+  readonly child: ChildProcess;
   readonly pid: number;
   readonly readyMs: number;
   readonly grpc: string;
   readonly secureGrpc: string;
-  readonly http: string;
 }
 
 async function startIstiod(
@@ -111,6 +114,7 @@ async function startIstiod(
   const flags = ["httpAddr", "grpcAddr", "secureGRPCAddr"].map((name) => `--${name}=127.0.0.1:0`);
   const args = [
     ...SOURCES,
+    `--import=${MONITOR}`,
     MAIN,
     "discovery",
     `--kubeconfig=${kubeconfig}`,
@@ -120,7 +124,7 @@ async function startIstiod(
   ];
   const startedAt = performance.now();
   const child = spawn(process.execPath, args, {
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", "pipe", "inherit", "ipc"],
     env: {
       PATH: process.env["PATH"],
       ENABLE_LEADER_ELECTION: "false",
@@ -137,19 +141,20 @@ async function startIstiod(
     child.kill("SIGKILL");
     await exit;
   });
-  const ready = Promise.withResolvers<Record<"http" | "grpc" | "secureGrpc", { readonly port: number }>>();
+  const ready = Promise.withResolvers<Record<"grpc" | "secureGrpc", { readonly port: number }>>();
+  if (!child.stdout) throw new Error("istiod has no output");
   createInterface({ input: child.stdout }).on("line", (line) => {
     const record = JSON.parse(line) as { readonly message: string };
     if (record.message === "istiod is ready") ready.resolve(record as unknown as Awaited<typeof ready.promise>);
   });
   void exit.then(() => ready.reject(new Error("istiod ended")));
-  const { http, grpc, secureGrpc } = await ready.promise;
+  const { grpc, secureGrpc } = await ready.promise;
   return {
+    child,
     pid: child.pid ?? 0,
     readyMs: performance.now() - startedAt,
     grpc: `127.0.0.1:${grpc.port}`,
     secureGrpc: `127.0.0.1:${secureGrpc.port}`,
-    http: `http://127.0.0.1:${http.port}`,
   };
 }
 
@@ -206,33 +211,27 @@ function arrivalOf(child: ChildProcess, marker: string): Promise<readonly number
   });
 }
 
-/** Ten pods every 50 ms; meanwhile somebody asks for the version again and again. */
+/** Ten pods every 50 ms. */
 async function stormOfChanges(
   plan: Plan,
   replayer: Replayer,
-  { pid, http }: RunningIstiod,
-): Promise<Pick<IstiodFigures, "cpuSecondsPer1000Changes" | "longestAnswerMs">> {
-  const before = cpuSeconds(pid);
-  const stop = new AbortController();
-  const longest = longestAnswer(`${http}/version`, stop.signal);
+  istiod: RunningIstiod,
+): Promise<Pick<IstiodFigures, "cpuSecondsPer1000Changes" | "loopDelay">> {
+  await loopDelay(istiod);
+  const before = cpuSeconds(istiod.pid);
   for (let at = 0; at < STORM_CHANGES; at++) {
     replayer.change("pods", pod((at * 7) % plan.pods, plan, `storm-${at}`));
     if (at % 10 === 9) await sleep(50);
   }
   await sleep(2000);
-  stop.abort();
-  return { cpuSecondsPer1000Changes: cpuSeconds(pid) - before, longestAnswerMs: await longest };
+  return { cpuSecondsPer1000Changes: cpuSeconds(istiod.pid) - before, loopDelay: await loopDelay(istiod) };
 }
 
-async function longestAnswer(url: string, signal: AbortSignal): Promise<number> {
-  let longest = 0;
-  while (!signal.aborted) {
-    const askedAt = performance.now();
-    await (await fetch(url)).text();
-    longest = Math.max(longest, performance.now() - askedAt);
-    await sleep(10);
-  }
-  return longest;
+/** Since it was last asked for. */
+async function loopDelay({ child }: RunningIstiod): Promise<LoopDelay> {
+  child.send("longest");
+  const [delay] = (await once(child, "message")) as [LoopDelay];
+  return delay;
 }
 
 async function signCertificates(
@@ -240,17 +239,21 @@ async function signCertificates(
   rootFile: string,
   seconds: number,
 ): Promise<IstiodFigures["certificates"]> {
-  const before = cpuSeconds(pid);
   const child = fork(join(import.meta.dirname, "csr-process.ts"), [secureGrpc, rootFile, String(seconds)], {
     execArgv: SOURCES,
   });
   const exit = once(child, "exit");
-  const [{ signed }] = (await Promise.race([
-    once(child, "message"),
-    exit.then(() => Promise.reject(new Error("the asking process ended"))),
-  ])) as [{ signed: number }];
+  const told = async <T>(): Promise<T> => {
+    const ended = exit.then(() => Promise.reject(new Error("the asking process ended")));
+    const [message] = (await Promise.race([once(child, "message"), ended])) as [T];
+    return message;
+  };
+  await told<"warm">();
+  const before = cpuSeconds(pid);
+  const { signed } = await told<{ readonly signed: number }>();
+  const spent = cpuSeconds(pid) - before;
   await exit;
-  return { perSecond: signed / seconds, perCpuSecond: signed / (cpuSeconds(pid) - before) };
+  return { perSecond: signed / seconds, perCpuSecond: signed / spent };
 }
 
 function percentile(values: readonly number[], share: number): number {
@@ -281,7 +284,9 @@ function table(plan: Plan, figures: IstiodFigures): string {
     ["isolated change to the last client, p50", `${isolatedChange.p50Ms.toFixed(0)} ms`],
     ["isolated change to the last client, p99", `${isolatedChange.p99Ms.toFixed(0)} ms`],
     ["CPU per 1,000 changed pods", `${figures.cpuSecondsPer1000Changes.toFixed(2)} s`],
-    ["longest answer of /version meanwhile", `${figures.longestAnswerMs.toFixed(0)} ms`],
+    ["event loop kept busy meanwhile, p99", `${figures.loopDelay.p99Ms.toFixed(0)} ms`],
+    ["event loop kept busy meanwhile, longest", `${figures.loopDelay.longestMs.toFixed(0)} ms`],
+    ["longest turn of the event loop, CPU time", `${figures.loopDelay.longestCpuMs.toFixed(0)} ms`],
     [
       "certificates",
       `${certificates.perSecond.toFixed(0)} a second, ${certificates.perCpuSecond.toFixed(0)} per CPU second`,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { TokenReview } from "@ambientmesh/api/kubernetes";
 import type { Clock } from "@ambientmesh/core";
 import { formatSpiffeId, spiffeErrors } from "@ambientmesh/spiffe";
@@ -56,7 +56,7 @@ export class TokenAuthenticator {
   /** Never rejects; equal tokens at the same time are reviewed once. */
   async authenticate(token: string): Promise<Authentication> {
     if (token.length > MAX_TOKEN) return refused("the token is too long");
-    const key = createHash("sha256").update(token).digest("base64");
+    const key = hash("sha256", token, "base64");
     const now = this.#deps.clock.monotonicMs();
     const cached = this.#cache.get(key);
     if (cached && now < cached.goodUntilMs) return cached.answer;
