@@ -18,6 +18,8 @@ export interface ResponseManners {
   readonly isClosing?: boolean;
 }
 
+/** Why signals of exchanges abort; one for all, as making an error for each request is dear. */
+const OVER = new Error("the exchange is over");
 /** Statuses whose responses have no body (RFC 9110 section 6.4.1). */
 const BODILESS = new Set([204, 304]);
 
@@ -48,7 +50,7 @@ export class Exchange {
     this.downstream.onClose((isComplete) => {
       if (!isComplete && this.record.details === "") this.record.details = "downstream_remote_disconnect";
       if (!isComplete && this.record.flags.size === 0) this.record.flags.add("DC");
-      this.#gone.abort();
+      this.#gone.abort(OVER);
     });
   }
 

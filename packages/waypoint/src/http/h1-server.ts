@@ -121,7 +121,10 @@ function h1Downstream(request: IncomingMessage, response: ServerResponse, raw?: 
         response.setHeader("transfer-encoding", "chunked");
       }
       response.writeHead(head.status);
-      response.flushHeaders();
+      // A body that is on its way already shares a packet with the head; otherwise the head goes alone.
+      setImmediate(() => {
+        if (!response.destroyed) response.flushHeaders();
+      });
       return response;
     },
     // Trailers of HTTP/1 are not passed on, in neither direction, as in Envoy: few programs expect them.

@@ -31,6 +31,9 @@ export interface AttemptEvents {
   readonly onFailure: (failure: AttemptFailure) => void;
 }
 
+/** Why signals of attempts abort; one for all, as making an error for each request is dear. */
+const GIVEN_UP = new Error("the attempt was given up");
+
 /** One try of a request at one host. */
 export class Attempt {
   readonly #options: AttemptOptions;
@@ -72,7 +75,7 @@ export class Attempt {
   /** Gives up, also in the midst of a response. */
   cancel(): void {
     this.#isOver = true;
-    this.#abort.abort();
+    this.#abort.abort(GIVEN_UP);
     this.#request?.cancel();
     this.release();
   }
