@@ -17,6 +17,7 @@ import { createHealthServer, createMetricsServer } from "./admin/servers.ts";
 import type { AgentConfig } from "./config/agent-config.ts";
 import { Enrolment } from "./enrolment/enrolment.ts";
 import { agentsPod } from "./enrolment/mesh-condition.ts";
+import { startInstallation, type InstallationDeps, type PluginInstallation } from "./installer/start-installer.ts";
 import { NetnsRecords } from "./pods/netns-records.ts";
 import { PluginServer } from "./plugin-server/plugin-server.ts";
 import { startProbeMarking, type AgentProbeMarking, type ProbeMarkingSetup } from "./probes/start-probe-marking.ts";
@@ -37,6 +38,8 @@ export interface AgentDeps {
 export interface Agent extends AsyncDisposable {
   /** Where it serves, by purpose. */
   readonly servers: Readonly<Record<"health" | "metrics", AdminServer["addresses"]>>;
+  /** Takes the CNI plugin off the node; pods that run stay as they are. @throws MeshError CNI_INSTALL_FAILED */
+  uninstall(): Promise<void>;
 }
 
 /**
@@ -83,13 +86,12 @@ export async function startAgent(config: AgentConfig, deps: AgentDeps, signal?: 
     ),
   );
   await enrolment.start();
-  const { hasIpv6 } = ruleDefaults;
   const probes = await markProbes(
-    { addresses: () => enrolment.addresses(), redirection, hasIpv6, clock, logger, metrics },
+    { addresses: () => enrolment.addresses(), redirection, hasIpv6: ruleDefaults.hasIpv6, clock, logger, metrics },
     config,
   );
-  if (probes) enrolment.tellOfChanges(() => probes.update());
   stack.use(probes);
+  if (probes) enrolment.tellOfChanges(() => probes.update());
   const plugin = stack.use(
     new PluginServer(
       { sink: enrolment.sandboxes, clock, logger: logger.child("cni.plugin"), metrics },
@@ -97,13 +99,28 @@ export async function startAgent(config: AgentConfig, deps: AgentDeps, signal?: 
     ),
   );
   await plugin.start();
+  const installation = stack.use(await keepInstalled({ clock, logger, metrics }, config, readiness));
   starting[Symbol.dispose]();
   logger.info("pods can join the mesh", { node: config.nodeName, socket: config.zdsSocket });
   const owned = stack.move();
   return {
     servers: { health: health.addresses, metrics: metricsServer.addresses },
+    uninstall: async () => installation?.uninstall(),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** The agent is ready when the runtime calls its plugin. */
+async function keepInstalled(
+  deps: InstallationDeps,
+  config: AgentConfig,
+  readiness: Readiness,
+): Promise<PluginInstallation | undefined> {
+  if (!config.install) return undefined;
+  const installing = readiness.begin("CNI plugin of this node");
+  const installation = await startInstallation(deps, config, config.install);
+  void installation.whenInstalled.then(() => installing[Symbol.dispose]());
+  return installation;
 }
 
 /** Pods can join without: only probes of those that deny plaintext fail. */

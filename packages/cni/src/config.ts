@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { ConfigReader, type DeclaredVariable } from "@ambientmesh/core";
 import { kubeTargetOf, type KubeTarget } from "@ambientmesh/kube";
 import type { AgentConfig } from "./config/agent-config.ts";
+import { readInstallSettings } from "./config/install-settings.ts";
 import { readUnsupported } from "./config/not-in-this-version.ts";
 import { DEFAULT_SELECTORS, type EligibilityRules } from "./eligibility/eligibility.ts";
 import { parseEnablementSelectors } from "./eligibility/selector-text.ts";
@@ -40,17 +41,32 @@ export function describeConfig(): readonly DeclaredVariable[] {
 function readConfig(
   reader: ConfigReader,
 ): Omit<AgentConfig, "apiServer"> & { readonly kubeconfig: string | undefined } {
+  const eligibility = readEligibility(reader);
+  const places = readPlaces(reader);
+  const agentNamespace = reader.string({
+    name: "POD_NAMESPACE",
+    default: "istio-system",
+    description: "Namespace of the agent itself, whose pods the plugin always lets start.",
+  });
   return {
+    agentNamespace,
+    podName: reader.string({
+      name: "POD_NAME",
+      default: undefined,
+      description:
+        "Name of the agent's own pod: it takes the plugin away when it ends and the pod's DaemonSet is gone.",
+    }),
+    install: readInstallSettings(reader, { eligibility, agentNamespace, runDirectory: places.runDirectory }),
     nodeName: reader.string({ name: "NODE_NAME", default: "", description: "Name of this node; required." }),
     kubeconfig: reader.string({
       name: "KUBECONFIG",
       default: undefined,
       description: "Path of a kubeconfig; by default the service account of the pod is used.",
     }),
-    eligibility: readEligibility(reader),
+    eligibility,
     ...readRules(reader),
     ...readProbes(reader),
-    ...readPlaces(reader),
+    ...places,
     ...readServing(reader),
     warnings: readUnsupported(reader),
   };

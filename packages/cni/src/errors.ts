@@ -3,8 +3,13 @@ import { errorCatalogue, type ErrorCatalogue } from "@ambientmesh/core";
 
 const CODES = {
   CNI_AGENT_REFUSED: "The CNI agent did not let a pod start; the container runtime tries again.",
+  CNI_API_SERVER_FAILED:
+    "The CNI plugin asked the API server, because the agent did not answer, and got no answer either.",
   CNI_AGENT_UNREACHABLE:
     "The CNI agent of the node does not answer, and the pod belongs into the mesh or it can't be told whether it does.",
+  CNI_INSTALL_FAILED: "The CNI plugin could not be put on the node, or not be removed from it; it is tried again.",
+  CNI_KUBECONFIG_INVALID:
+    "The kubeconfig of the CNI plugin is not of a form that it reads; the message names the field.",
   CNI_KUBELET_CGROUP_INVALID: "KUBELET_CGROUP names no control group of the node.",
   CNI_LISTENERS_MISSING:
     "The node proxy acknowledged a pod, but does not listen in it on a port that traffic would be redirected to.",
@@ -14,6 +19,8 @@ const CODES = {
   CNI_PLUGIN_CONFIG_INVALID: "The network configuration given to the CNI plugin is wrong; the message names the field.",
   CNI_PLUGIN_ENVIRONMENT_INVALID: "The container runtime called the CNI plugin without a variable that it needs.",
   CNI_PLUGIN_INPUT_UNREADABLE: "What the container runtime wrote to the CNI plugin is no JSON, or too much.",
+  CNI_PLUGIN_NOT_BUILT:
+    "The files of the CNI plugin that are to be installed on the node are missing; the package has to be built.",
   CNI_PLUGIN_VERSION_UNSUPPORTED: "The network configuration is of a version of CNI that the plugin does not speak.",
   CNI_POD_UNKNOWN: "The container runtime started a sandbox for a pod that the API server does not know (any more).",
   CNI_PROC_MISSING: "The agent does not see the processes of its node.",

@@ -7,6 +7,7 @@ import { createLogOutput, createLogger, type LogOutput } from "@ambientmesh/tele
 import { startAgent } from "./app.ts";
 import { parseConfig } from "./config.ts";
 import type { AgentConfig } from "./config/agent-config.ts";
+import { isBeingUninstalled } from "./installer/uninstall-decision.ts";
 import { selfCheck } from "./self-check.ts";
 import { VERSION } from "./version.ts";
 
@@ -29,8 +30,10 @@ async function run(config: AgentConfig, output: LogOutput): Promise<void> {
   await selfCheck(logger, config.procDirectory);
   using client = await connectKube(config.apiServer, {}, { userAgent: `istio-cni-node/${VERSION}` });
   try {
-    await using _agent = await startAgent(config, { output, client }, stop.signal);
+    await using agent = await startAgent(config, { output, client }, stop.signal);
     await stopped;
+    const ownPod = { namespace: config.agentNamespace, name: config.podName };
+    if (config.install && (await isBeingUninstalled(client, ownPod, logger))) await agent.uninstall();
   } catch (error) {
     // Asked to stop while it was still starting.
     if (!isMeshError(error, "ABORTED") || !stop.signal.aborted) throw error;

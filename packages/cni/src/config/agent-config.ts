@@ -1,8 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { KubeTarget } from "@ambientmesh/kube";
 import type { EligibilityRules } from "../eligibility/eligibility.ts";
+import type { ChainOptions } from "../installer/network-config.ts";
 import type { RedirectionKind } from "../redirection/choose-redirection.ts";
 import type { DualStackAddress } from "../redirection/redirection.ts";
+
+/** Where the plugin goes, and how it gets called. */
+export interface InstallSettings {
+  /** The configuration directory, as the agent sees it. */
+  readonly configDirectory: string;
+  /** The directory of plugins, as the agent sees it, and as the node does. */
+  readonly binDirectory: string;
+  readonly nodeBinDirectory: string;
+  readonly chain: ChainOptions;
+}
 
 /** Everything that the node agent can be told. Frozen. */
 export interface AgentConfig {
@@ -32,6 +43,11 @@ export interface AgentConfig {
   readonly echoSocket: string;
   readonly procDirectory: string;
   readonly netnsDirectory: string;
+  /** How the plugin is installed on the node; undefined: it is not. */
+  readonly install: InstallSettings | undefined;
+  /** Where the agent itself runs. */
+  readonly agentNamespace: string;
+  readonly podName: string | undefined;
   readonly readinessPort: number;
   readonly metricsPort: number;
   readonly logFilter: string;

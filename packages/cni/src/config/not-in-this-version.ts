@@ -11,7 +11,6 @@ interface UnsupportedSetting {
   readonly reason: string;
 }
 
-const NO_INSTALLER = "this version installs no CNI configuration and no plugin; both have to be put in place by hand";
 const NO_REPAIR = "pods with sidecars are not repaired by this version";
 
 const refuse = (name: string, reason: string, ...harmless: string[]): UnsupportedSetting => ({
@@ -30,16 +29,10 @@ const warn = (name: string, reason: string, ...harmless: string[]): UnsupportedS
 const SETTINGS: readonly UnsupportedSetting[] = [
   refuse("AMBIENT_ENABLED", "this agent does nothing but ambient", "true"),
   refuse("EBPF_ENABLED", "redirection by eBPF is not part of this version", "false"),
-  refuse("ISTIO_OWNED_CNI_CONFIG", NO_INSTALLER, "false"),
   refuse("AMBIENT_DISABLE_SAFE_UPGRADE", "rules always stay when the agent stops", "false"),
-  warn("CHAINED_CNI_PLUGIN", NO_INSTALLER),
-  warn("CNI_CONF_NAME", NO_INSTALLER),
-  warn("CNI_NET_DIR", NO_INSTALLER),
-  warn("MOUNTED_CNI_NET_DIR", NO_INSTALLER),
-  warn("ISTIO_OWNED_CNI_CONF_FILENAME", NO_INSTALLER),
   warn(
     "ENABLE_AMBIENT_DETECTION_RETRY",
-    "it is a setting of the plugin's configuration, which is put in place by hand",
+    "the plugin asks the API server by itself when the agent does not answer",
     "false",
   ),
   warn("REPAIR_ENABLED", NO_REPAIR, "false"),

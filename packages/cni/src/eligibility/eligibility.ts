@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { KEYS } from "@ambientmesh/api";
 import type { LabelSelector, Namespace, Pod } from "@ambientmesh/api/kubernetes";
-import { labelMatcher } from "@ambientmesh/kube";
+import { labelMatcher } from "@ambientmesh/kube/selectors";
 
 /** Pods that join: both selectors have to match; an absent one matches everything. */
 export interface EnablementSelector {

@@ -24,6 +24,26 @@ describe("the agent's configuration", () => {
       nodeName: "n1",
       apiServer: { kind: "kubeconfig", path: "/k" },
       eligibility: { selectors: DEFAULT_SELECTORS, excludedNamespaces: ["kube-system"] },
+      agentNamespace: "istio-system",
+      podName: undefined,
+      install: {
+        configDirectory: "/host/etc/cni/net.d",
+        binDirectory: "/host/opt/cni/bin",
+        nodeBinDirectory: "/opt/cni/bin",
+        chain: {
+          mode: "chained",
+          configName: undefined,
+          ownedName: "02-istio-cni.conflist",
+          plugin: {
+            type: "istio-cni",
+            cni_agent_run_dir: "/var/run/istio-cni",
+            ambient_enabled: true,
+            exclude_namespaces: ["kube-system"],
+            pod_namespace: "istio-system",
+            kubernetes: { kubeconfig: "/var/run/istio-cni/istio-cni-kubeconfig" },
+          },
+        },
+      },
       redirection: "auto",
       isDnsCaptured: true,
       isIpv6Enabled: true,
@@ -76,6 +96,16 @@ describe("the agent's configuration", () => {
       { ALLOW_SWITCH_TO_HOST_NS: "false", AMBIENT_PROBE_HOP_CHECK: "false" },
       { mayEnterHostNetns: false, hasProbeHopCheck: false },
     ],
+    [{ INSTALL_CNI_PLUGIN: "false" }, { install: undefined }],
+    [
+      { ISTIO_OWNED_CNI_CONFIG: "true", CNI_CONF_NAME: "10-x.conflist" },
+      { install: { chain: { mode: "owned", configName: "10-x.conflist" } } },
+    ],
+    [{ CHAINED_CNI_PLUGIN: "false" }, { install: { chain: { mode: "standalone" } } }],
+    [
+      { AMBIENT_ENABLEMENT_SELECTOR: "- podSelector: {}" },
+      { install: { chain: { plugin: { enablement_selectors: [{ podSelector: {} }] } } } },
+    ],
     [{ AMBIENT_PROOF_INTERVAL: "5s" }, { proofIntervalMs: 5000 }],
     [{ EXCLUDE_NAMESPACES: "a, b" }, { eligibility: { excludedNamespaces: ["a", "b"] } }],
   ])("reads %j", (env, expected) => {
@@ -93,7 +123,8 @@ describe("the agent's configuration", () => {
     [{ ...NODE, AMBIENT_ENABLED: "false" }, /AMBIENT_ENABLED=false: .*nothing but ambient/],
     [{ ...NODE, AMBIENT_PROOF_INTERVAL: "10ms" }, /AMBIENT_PROOF_INTERVAL: less than 1s/],
     [{ ...NODE, EBPF_ENABLED: "true" }, /eBPF is not part of this version/],
-    [{ ...NODE, ISTIO_OWNED_CNI_CONFIG: "true" }, /installs no CNI configuration/],
+    [{ ...NODE, ISTIO_OWNED_CNI_CONF_FILENAME: "../x" }, /ISTIO_OWNED_CNI_CONF_FILENAME="\.\.\/x" is no name/],
+    [{ ...NODE, CNI_CONF_NAME: "a/b.conf" }, /CNI_CONF_NAME="a\/b\.conf" is no name of a file/],
     [{ ...NODE, AMBIENT_DISABLE_SAFE_UPGRADE: "true" }, /rules always stay/],
   ])("refuses %j", (env, message) => {
     const problems = problemsOf(env);
@@ -102,8 +133,8 @@ describe("the agent's configuration", () => {
   });
 
   it("says at start what it does not follow", () => {
-    const { warnings } = parseConfig({ ...NODE, REPAIR_ENABLED: "true", CNI_CONF_NAME: "x", EBPF_ENABLED: "false" });
-    expect(warnings.map((text) => text.split(":")[0])).toEqual(["CNI_CONF_NAME=x", "REPAIR_ENABLED=true"]);
+    const { warnings } = parseConfig({ ...NODE, REPAIR_ENABLED: "true", EBPF_ENABLED: "false" });
+    expect(warnings.map((text) => text.split(":")[0])).toEqual(["REPAIR_ENABLED=true"]);
   });
 
   it("describes every variable once", () => {

@@ -92,6 +92,7 @@ export class AgentBed implements AsyncDisposable {
       CNI_AGENT_RUN_DIR: this.runDirectory,
       ZTUNNEL_UDS_ADDRESS: this.zdsSocket,
       HOST_PROC: this.proc.directory,
+      INSTALL_CNI_PLUGIN: "false",
       READINESS_PORT: "0",
       MONITORING_PORT: "0",
       LOG_LEVEL: "debug",

@@ -25,6 +25,7 @@ export async function agentEnvironment(bed: AgentBed): Promise<Readonly<Record<s
     CNI_AGENT_RUN_DIR: bed.runDirectory,
     ZTUNNEL_UDS_ADDRESS: bed.zdsSocket,
     HOST_PROC: bed.proc.directory,
+    INSTALL_CNI_PLUGIN: "false",
     LOG_FORMAT: "json",
   };
 }

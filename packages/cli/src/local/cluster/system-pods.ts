@@ -169,6 +169,8 @@ export function cniPod(node: NodeSpec, { place, command, logLevel }: SystemPodOp
       value("HOST_PROC", "/proc"),
       // A node is a network namespace here; the first process is the machine's.
       value("ALLOW_SWITCH_TO_HOST_NS", "false"),
+      // The plugin is called by the local mesh itself.
+      value("INSTALL_CNI_PLUGIN", "false"),
       // ztunnel has no DNS proxy yet.
       value("AMBIENT_DNS_CAPTURE", "true"),
     ],
