@@ -171,7 +171,6 @@ export function cniPod(node: NodeSpec, { place, command, logLevel }: SystemPodOp
       value("ALLOW_SWITCH_TO_HOST_NS", "false"),
       // The plugin is called by the local mesh itself.
       value("INSTALL_CNI_PLUGIN", "false"),
-      // ztunnel has no DNS proxy yet.
       value("AMBIENT_DNS_CAPTURE", "true"),
     ],
     readinessProbe: { httpGet: { path: "/readyz", port: CNI_READINESS_PORT }, periodSeconds: 1 },
