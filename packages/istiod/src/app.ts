@@ -236,6 +236,7 @@ export class Istiod implements Service {
       clock,
       logger,
       metrics,
+      readiness: this.#readiness,
       sources: this.#model.sources,
       onChange: () => this.#loop.touch(),
     });

@@ -7,6 +7,7 @@ import {
   systemClock,
   type Clock,
   type Logger,
+  type MeshError,
   type Metrics,
   type Service,
 } from "@ambientmesh/core";
@@ -33,8 +34,12 @@ export interface InformerOptions<T extends KubernetesObject> {
   readonly pageSize?: number;
   /** Least duration of a watch, in seconds; twice as much at most. Default 300. */
   readonly watchSeconds?: number;
-  /** Between looks for a kind that is not installed, in ms. Default 5000. */
+  /** Between looks for a kind that is not installed, or optional and not permitted, in ms. Default 5000. */
   readonly absentRetryMs?: number;
+  /** A kind that may not be read (403) counts as one that is not installed, with a warning. Default: it is waited for. */
+  readonly isOptional?: boolean;
+  /** Told of each list or watch that failed, before it is tried again. Must not throw. */
+  readonly onFailure?: (error: MeshError) => void;
   /** Source of randomness in [0, 1), for delays. Default Math.random. */
   readonly random?: () => number;
 }
@@ -89,6 +94,8 @@ class ReflectedInformer<T extends KubernetesObject> implements Informer<T> {
         pageSize: 500,
         watchSeconds: 300,
         absentRetryMs: 5000,
+        isOptional: false,
+        onFailure: () => {},
         random: Math.random,
         ...options,
         strip: (object) => strip(stripBookkeeping(object)),

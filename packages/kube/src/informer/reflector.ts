@@ -24,8 +24,12 @@ export interface ReflectorOptions<T extends KubernetesObject> {
   readonly pageSize: number;
   /** Each watch is asked to end after this time and up to as much again, in seconds. */
   readonly watchSeconds: number;
-  /** Between looks for a kind that is not installed, in ms. */
+  /** Between looks for a kind that is not installed or not permitted, in ms. */
   readonly absentRetryMs: number;
+  /** True: a kind that may not be read counts as one that is not installed. */
+  readonly isOptional: boolean;
+  /** Told of each list or watch that failed. */
+  readonly onFailure: (error: MeshError) => void;
   /** Source of randomness in [0, 1). */
   readonly random: () => number;
 }
@@ -53,6 +57,7 @@ export class Reflector<T extends KubernetesObject> {
   #pageSize: number;
   #version: string | undefined;
   #absences = 0;
+  #isForbidden = false;
 
   constructor(options: ReflectorOptions<T>, deps: ReflectorDeps, store: MemoryStore<T>) {
     this.#options = options;
@@ -88,6 +93,7 @@ export class Reflector<T extends KubernetesObject> {
       token = page.metadata.continue === "" ? undefined : page.metadata.continue;
     } while (token !== undefined);
     this.#absences = 0;
+    this.#isForbidden = false;
     this.#backoff.reset();
     this.#store.commit(changesToList(this.#store, listed));
     this.#markSynced();
@@ -132,8 +138,13 @@ export class Reflector<T extends KubernetesObject> {
   async #recover(error: MeshError, signal: AbortSignal): Promise<void> {
     const { logger, metrics } = this.#deps;
     metrics.failures(error.code);
+    this.#options.onFailure(error);
     if (error.code === "KUBE_NOT_FOUND") {
       await this.#onAbsent(signal);
+      return;
+    }
+    if (error.code === "KUBE_FORBIDDEN" && this.#options.isOptional) {
+      await this.#onForbidden(error, signal);
       return;
     }
     if (error.code === "KUBE_RESPONSE_TOO_LARGE") this.#pageSize = Math.max(1, Math.floor(this.#pageSize / 4));
@@ -158,6 +169,22 @@ export class Reflector<T extends KubernetesObject> {
     this.#store.commit(changesToList(this.#store, new Map()));
     this.#markSynced();
     await this.#sleep(this.#options.absentRetryMs, signal);
+  }
+
+  /** What was read before permission was taken away stays: nobody said that the objects are gone. */
+  async #onForbidden(error: MeshError, signal: AbortSignal): Promise<void> {
+    this.#version = undefined;
+    const { absentRetryMs } = this.#options;
+    if (!this.#isForbidden) {
+      const consequence = this.#store.isSynced ? "what was read stays as it is" : "going on without it";
+      this.#deps.logger.warn(`the kind may not be read, ${consequence}: grant get, list and watch by RBAC`, {
+        error: error.message,
+        retryMs: absentRetryMs,
+      });
+    }
+    this.#isForbidden = true;
+    this.#markSynced();
+    await this.#sleep(absentRetryMs, signal);
   }
 
   #markSynced(): void {

@@ -180,6 +180,35 @@ describe("informers", () => {
     expect(api.asked.slice(0, 3)).toEqual(["list limit=500", "list limit=125", "list limit=31"]);
   });
 
+  it("take an optional kind that may not be read for one that is not installed, and keep what was read before", async () => {
+    const failures: string[] = [];
+    await using setup = setUp({ isOptional: true, onFailure: ({ code }) => failures.push(code) });
+    const { api, informer } = setup;
+    const forbidden = (): Error => kubeErrors.create("KUBE_FORBIDDEN", "configmaps is forbidden");
+    api.lists.push(forbidden(), { items: [configMap("a", 1)], version: "5" }, forbidden(), { items: [], version: "9" });
+    const watch = new WatchScript();
+    api.watches.push(watch);
+    await informer.start();
+    expect(names(informer)).toEqual([]);
+    await setup.passTime(() => informer.store.size === 1);
+    watch.end(forbidden());
+    await setup.passTime(() => failures.length === 3);
+    expect(names(informer)).toEqual(["a"]);
+    await setup.passTime(() => informer.store.size === 0);
+    expect(failures).toEqual(["KUBE_FORBIDDEN", "KUBE_FORBIDDEN", "KUBE_FORBIDDEN"]);
+  });
+
+  it("wait for permission to read a kind that is not optional", async () => {
+    await using setup = setUp();
+    const { api, informer } = setup;
+    api.lists.push(kubeErrors.create("KUBE_FORBIDDEN", "configmaps is forbidden"), { items: [], version: "5" });
+    const started = informer.start();
+    await eventually(() => api.lists.length === 1);
+    expect(informer.store.isSynced).toBe(false);
+    await setup.passTime(() => informer.store.isSynced);
+    await started;
+  });
+
   it("hold nothing while their kind is not installed, and pick it up", async () => {
     await using setup = setUp({ absentRetryMs: 5000 });
     const { api, informer, clock, passTime } = setup;
