@@ -11,7 +11,7 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const MODULES = join(ROOT, "node_modules");
 const INSTALLED_LOCK = join(MODULES, ".ambientmesh-lock");
 
-/** Programs by the Debian package that brings them. */
+/** Debian packages, by a program that each brings, or a command line that succeeds when it is there. */
 const PACKAGES = {
   iproute2: "ip",
   nftables: "nft",
@@ -23,13 +23,14 @@ const PACKAGES = {
   openssl: "openssl",
   procps: "pgrep",
   python3: "python3",
+  "python3-venv": ["python3", "-c", "import ensurepip"],
 };
 const MESH = ["iproute2", "nftables", "tcpdump", "curl", "util-linux"];
 
 const COMMANDS = {
   start: { packages: MESH, argv: (args) => node("packages/cli/src/main.ts", ["local", "up", "--story", ...args]) },
   test: {
-    packages: [...MESH, "iptables", "openssl", "procps", "python3"],
+    packages: [...MESH, "iptables", "openssl", "procps", "python3", "python3-venv"],
     argv: () => [process.execPath, npmCli(), "run", "check"],
   },
   bench: { packages: MESH, argv: (args) => node("bench/main.ts", args) },
@@ -74,6 +75,13 @@ function isOnPath(program) {
   });
 }
 
+function isThere(sign) {
+  if (sign === undefined) return true;
+  return typeof sign === "string"
+    ? isOnPath(sign)
+    : spawnSync(sign[0], sign.slice(1), { stdio: "ignore" }).status === 0;
+}
+
 function checkMachine() {
   if (process.platform !== "linux") fail(`the mesh needs Linux (network namespaces), this is ${process.platform}`);
   if (!["x64", "arm64"].includes(process.arch)) fail(`no Node build for ${process.arch}; x64 and arm64 are supported`);
@@ -101,7 +109,7 @@ function installModules() {
 }
 
 function installPrograms(packages) {
-  const missing = packages.filter((name) => PACKAGES[name] !== undefined && !isOnPath(PACKAGES[name]));
+  const missing = packages.filter((name) => !isThere(PACKAGES[name]));
   if (missing.length === 0) return;
   const list = missing.join(" ");
   if (process.getuid() !== 0) fail(`these programs are missing; install them: sudo apt-get install -y ${list}`);
