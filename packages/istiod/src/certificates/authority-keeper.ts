@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CertificateAuthority, type AuthorityMaterial, type IssuingPolicy } from "@ambientmesh/ca";
 import { toMeshError, type Clock, type GaugeSeries, type Logger, type Metrics } from "@ambientmesh/core";
-import { parseTrustBundle, type TrustBundle } from "@ambientmesh/spiffe";
+import { parseRevocationLists, parseTrustBundle, type TrustBundle } from "@ambientmesh/spiffe";
 import { errors } from "../errors.ts";
 
-/** Gives the material that the authority should have now. */
-export type ObtainAuthority = (signal?: AbortSignal) => Promise<AuthorityMaterial>;
+/** What the authority should have and hand out now. */
+export interface ObtainedAuthority {
+  readonly material: AuthorityMaterial;
+  /** Revocation lists that came with it, PEM. */
+  readonly crlPem?: string | undefined;
+}
+
+/** Gives what the authority should have now. */
+export type ObtainAuthority = (signal?: AbortSignal) => Promise<ObtainedAuthority>;
 
 export interface AuthorityKeeperDeps {
   readonly clock: Clock;
@@ -26,11 +33,14 @@ export class AuthorityKeeper {
   readonly #deps: AuthorityKeeperDeps;
   readonly #options: AuthorityKeeperOptions;
   readonly #listeners = new Set<() => void>();
+  #crlPem: string | undefined;
   readonly #expiry: { readonly timestamp: GaugeSeries; readonly seconds: GaugeSeries }[];
 
-  private constructor(deps: AuthorityKeeperDeps, options: AuthorityKeeperOptions, material: AuthorityMaterial) {
+  private constructor(deps: AuthorityKeeperDeps, options: AuthorityKeeperOptions, obtained: ObtainedAuthority) {
     this.#deps = deps;
     this.#options = options;
+    const { material, crlPem } = obtained;
+    this.#crlPem = crlPem;
     this.authority = new CertificateAuthority(material, { clock: deps.clock, policy: options.policy });
     this.#expiry = ["root_cert", "cert_chain"].map((what) => ({
       timestamp: deps.metrics
@@ -49,10 +59,17 @@ export class AuthorityKeeper {
     options: AuthorityKeeperOptions,
     signal?: AbortSignal,
   ): Promise<AuthorityKeeper> {
-    return new AuthorityKeeper(deps, options, await deps.obtain(signal));
+    const obtained = await deps.obtain(signal);
+    checkLists(obtained);
+    return new AuthorityKeeper(deps, options, obtained);
   }
 
-  /** Calls back when certificates or roots of the authority have changed. */
+  /** Revocation lists for everybody, PEM; undefined if there never were any. */
+  get crlPem(): string | undefined {
+    return this.#crlPem;
+  }
+
+  /** Calls back when certificates, roots or revocation lists of the authority have changed. */
   subscribe(changed: () => void): Disposable {
     this.#listeners.add(changed);
     return { [Symbol.dispose]: () => void this.#listeners.delete(changed) };
@@ -62,13 +79,7 @@ export class AuthorityKeeper {
   async refresh(signal?: AbortSignal): Promise<void> {
     const { logger, obtain } = this.#deps;
     try {
-      const material = await obtain(signal);
-      if (!isSameMaterial(material, this.authority.material)) {
-        checkOverlap(this.authority.trustBundle, parseTrustBundle(material.rootsPem));
-        this.authority.replace(material);
-        logger.info("certificate authority changed", { serialNumber: this.authority.certificate.serialNumber });
-        for (const listener of this.#listeners) listener();
-      }
+      this.#take(await obtain(signal));
     } catch (error) {
       if (signal?.aborted) return;
       logger.error("certificate authority can't be refreshed, the one in use stays", { error: toMeshError(error) });
@@ -86,6 +97,23 @@ export class AuthorityKeeper {
     }
   }
 
+  #take(obtained: ObtainedAuthority): void {
+    const { material, crlPem = this.#crlPem } = obtained;
+    const isSame = isSameMaterial(material, this.authority.material);
+    if (isSame && crlPem === this.#crlPem) return;
+    checkLists(obtained);
+    if (!isSame) {
+      checkOverlap(this.authority.trustBundle, parseTrustBundle(material.rootsPem));
+      this.authority.replace(material);
+      this.#deps.logger.info("certificate authority changed", {
+        serialNumber: this.authority.certificate.serialNumber,
+      });
+    }
+    if (crlPem !== this.#crlPem) this.#deps.logger.info("revocation lists changed");
+    this.#crlPem = crlPem;
+    for (const listener of this.#listeners) listener();
+  }
+
   #tellExpiry(): void {
     const { trustBundle, certificate } = this.authority;
     const roots = Math.min(...trustBundle.roots.map(({ notAfterMs }) => notAfterMs));
@@ -94,6 +122,11 @@ export class AuthorityKeeper {
       this.#expiry[at]?.seconds.set((notAfterMs - this.#deps.clock.now()) / 1000);
     }
   }
+}
+
+/** Peers refuse everybody while their list can't be read. */
+function checkLists({ crlPem }: ObtainedAuthority): void {
+  if (crlPem !== undefined) parseRevocationLists(crlPem, "the authority's revocation list (ca-crl.pem)");
 }
 
 /** Whoever trusts only the roots of before could talk to nobody who has a certificate of after. */

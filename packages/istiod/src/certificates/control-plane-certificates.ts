@@ -92,7 +92,7 @@ function servingFilesOf({ tls: { certificateFile, keyFile } }: Config): ServingF
 function folderAuthority(folder: string): ObtainAuthority {
   return async () => {
     const read = await readAuthorityFolder(folder);
-    if (read) return read.material;
+    if (read) return read;
     throw errors.create("ISTIOD_AUTHORITY_MISSING", `the certificate authority in ${folder} is gone`);
   };
 }
@@ -109,7 +109,7 @@ function selfSignedAuthority({ client, clock, logger }: CertificatesDeps, config
       graceRatio: selfSignedGracePercent / 100,
     },
   );
-  return (signal) => authority.obtain(signal);
+  return async (signal) => ({ material: await authority.obtain(signal) });
 }
 
 /** Repeats what failed only because the API server is away. */

@@ -44,6 +44,8 @@ export interface Environment {
     readonly selfSignedCheckIntervalMs: number;
     readonly selfSignedGracePercent: number;
     readonly rootConfigMap: string;
+    /** Undefined: revocation lists are not handed out. */
+    readonly crlConfigMap: string | undefined;
     readonly customHosts: readonly string[];
   };
   readonly isDryRunPolicySent: boolean;
@@ -120,6 +122,20 @@ function readGivenAddresses(reader: ConfigReader): PoolRanges | undefined {
     ipv6: range("PILOT_IP_AUTOALLOCATE_IPV6_PREFIX", "2001:2::/48", 16),
   };
   return isEnabled ? ranges : undefined;
+}
+
+function readCrlConfigMap(reader: ConfigReader): string | undefined {
+  const isEnabled = reader.boolean({
+    name: "PILOT_ENABLE_CA_CRL",
+    default: true,
+    description: "Hand out the revocation lists (ca-crl.pem) of a plugged-in authority.",
+  });
+  const name = reader.string({
+    name: "PILOT_CRL_CONFIGMAP",
+    default: "istio-ca-crl",
+    description: "Name of the ConfigMap that carries them in every namespace.",
+  });
+  return isEnabled ? name : undefined;
 }
 
 function readPlace(reader: ConfigReader): Pick<Environment, "namespace" | "podName" | "clusterId" | "revision"> {
@@ -256,6 +272,7 @@ function readCertificates(reader: ConfigReader): Environment["certificates"] {
       default: DEFAULTS.ROOT_CERT_CONFIGMAP,
       description: "Name of the ConfigMap that carries the root certificate in every namespace.",
     }),
+    crlConfigMap: readCrlConfigMap(reader),
     customHosts: reader.list({
       name: "ISTIOD_CUSTOM_HOST",
       default: [],

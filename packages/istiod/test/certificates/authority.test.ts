@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createRoot, withRoots, type AuthorityMaterial } from "@ambientmesh/ca";
+import { CertificateAuthority, createRoot, withRoots, type AuthorityMaterial } from "@ambientmesh/ca";
 import { noMetrics, silentLogger } from "@ambientmesh/core";
 import { parseCertificates } from "@ambientmesh/spiffe";
 import { FakeClock } from "@ambientmesh/testkit";
 import { describe, expect, it, vi } from "vitest";
-import { AuthorityKeeper } from "../../src/certificates/authority-keeper.ts";
+import { AuthorityKeeper, type ObtainedAuthority } from "../../src/certificates/authority-keeper.ts";
 import {
   SelfSignedAuthority,
   type AuthorityStore,
@@ -73,7 +73,7 @@ describe("the self-signed root", () => {
 });
 
 describe("the authority in use", () => {
-  async function keeperOf(obtain: () => Promise<AuthorityMaterial>) {
+  async function keeperOf(obtain: () => Promise<ObtainedAuthority>) {
     const clock = new FakeClock();
     const deps = { clock, logger: silentLogger, metrics: noMetrics, obtain };
     const options = { policy: { defaultTtlSeconds: 60, maxTtlSeconds: 60 }, checkIntervalMs: 1000 };
@@ -83,28 +83,51 @@ describe("the authority in use", () => {
   it("follows its material and tells so, and keeps the last that was good", async () => {
     const [first, other] = await Promise.all([createRoot("td", OPTIONS), createRoot("td", OPTIONS)]);
     const second = withRoots(other, first.rootsPem);
-    const obtain = vi.fn(async () => first);
+    const obtain = vi.fn(async (): Promise<ObtainedAuthority> => ({ material: first }));
     const { keeper } = await keeperOf(obtain);
     const changed = vi.fn();
     keeper.subscribe(changed);
     await keeper.refresh();
     obtain.mockRejectedValueOnce(new Error("no API server"));
     await keeper.refresh();
-    obtain.mockResolvedValueOnce({ ...second, privateKeyPem: first.privateKeyPem });
+    obtain.mockResolvedValueOnce({ material: { ...second, privateKeyPem: first.privateKeyPem } });
     await keeper.refresh();
-    obtain.mockResolvedValueOnce(other);
+    obtain.mockResolvedValueOnce({ material: other });
     await keeper.refresh();
     expect(changed).not.toHaveBeenCalled();
     expect(keeper.authority.rootsPem).toBe(first.rootsPem);
-    obtain.mockResolvedValueOnce(second);
+    obtain.mockResolvedValueOnce({ material: second });
     await keeper.refresh();
     expect(changed).toHaveBeenCalledTimes(1);
     expect(keeper.authority.rootsPem).toBe(second.rootsPem);
   });
 
+  it("hands out revocation lists, and the last good ones when they turn bad or are gone", async () => {
+    const material = await createRoot("td", OPTIONS);
+    const authority = new CertificateAuthority(material);
+    const lists = [await authority.crl()];
+    authority.revoke({ serialNumber: "7" });
+    lists.push(await authority.crl());
+    const obtain = vi.fn(async (): Promise<ObtainedAuthority> => ({ material, crlPem: lists[0] }));
+    const { keeper } = await keeperOf(obtain);
+    const changed = vi.fn();
+    keeper.subscribe(changed);
+    obtain.mockResolvedValueOnce({ material, crlPem: "nonsense" });
+    await keeper.refresh();
+    obtain.mockResolvedValueOnce({ material });
+    await keeper.refresh();
+    expect(changed).not.toHaveBeenCalled();
+    expect(keeper.crlPem).toBe(lists[0]);
+    obtain.mockResolvedValueOnce({ material, crlPem: lists[1] });
+    await keeper.refresh();
+    expect(changed).toHaveBeenCalledTimes(1);
+    expect(keeper.crlPem).toBe(lists[1]);
+    await expect(keeperOf(async () => ({ material, crlPem: "nonsense" }))).rejects.toThrow("ca-crl.pem");
+  });
+
   it("is looked at again and again", async () => {
     const root = await createRoot("td", OPTIONS);
-    const obtain = vi.fn(async () => root);
+    const obtain = vi.fn(async () => ({ material: root }));
     const { clock, keeper } = await keeperOf(obtain);
     const stop = new AbortController();
     const running = keeper.run(stop.signal);
@@ -132,7 +155,7 @@ describe("the serving certificate", () => {
     const clock = new FakeClock();
     const first = await createRoot("td", OPTIONS);
     const second = withRoots(await createRoot("td", { ...OPTIONS, ttlSeconds: 7200 }), first.rootsPem);
-    const obtain = vi.fn(async () => first);
+    const obtain = vi.fn(async (): Promise<ObtainedAuthority> => ({ material: first }));
     const deps = { clock, logger: silentLogger, metrics: noMetrics, obtain };
     const keeper = await AuthorityKeeper.create(deps, {
       policy: { defaultTtlSeconds: 60, maxTtlSeconds: 60 },
@@ -146,7 +169,7 @@ describe("the serving certificate", () => {
       await vi.waitFor(() => expect(serving.current().certificates).not.toBe(seen.at(-1)?.certificates));
       seen.push(serving.current());
     };
-    obtain.mockResolvedValueOnce(second);
+    obtain.mockResolvedValueOnce({ material: second });
     await keeper.refresh();
     await renewed();
     expect(serving.current().clientRoots).toEqual([second.rootsPem]);

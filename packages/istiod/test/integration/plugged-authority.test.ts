@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
+import { X509Certificate } from "node:crypto";
+import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connect, createServer } from "node:tls";
 import {
   CertificateAuthority,
   createIntermediate,
   createRoot,
   materialToFiles,
+  withRoots,
   type AuthorityMaterial,
 } from "@ambientmesh/ca";
 import { RESOURCES } from "@ambientmesh/kube";
-import { parseSpiffeId, svidFromIssuedChain } from "@ambientmesh/spiffe";
+import { parseSpiffeId, privateKeyPem, svidFromIssuedChain } from "@ambientmesh/spiffe";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import {
   applyYaml,
@@ -44,6 +49,8 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
+const pick = ({ key, cert }: Peer): Peer => ({ key, cert });
+
 async function write(material: AuthorityMaterial): Promise<void> {
   for (const [name, text] of Object.entries(materialToFiles(material))) await writeFile(join(folder, name), text);
 }
@@ -64,6 +71,94 @@ it("a plugged-in intermediate signs, is named in the chain, and is replaced whil
   expect(svidFromIssuedChain({ id: ID, chain, privateKey }).certificateChain).toHaveLength(2);
   await write(await createIntermediate(root, "second", EC));
   await vi.waitFor(async () => expect((await ask()).chain[1]).not.toBe(chain[1]), { timeout: 15_000, interval: 200 });
+});
+
+it("its revocation list is in every namespace, and follows the file", async () => {
+  const root = await createRoot("Example", EC);
+  const authority = new CertificateAuthority(root);
+  const crl = await authority.crl();
+  await write(root);
+  await writeFile(join(folder, "ca-crl.pem"), crl);
+  await using _istiod = await startIstiod(kube.client, testConfig({ ROOT_CA_DIR: folder }));
+  const handedOut = async (): Promise<string | undefined> =>
+    (await kube.client.find(RESOURCES.ConfigMap, { namespace: "istio-system", name: "istio-ca-crl" }))?.data?.[
+      "ca-crl.pem"
+    ];
+  await vi.waitFor(async () => expect(await handedOut()).toBe(crl), { timeout: 10_000, interval: 50 });
+  authority.revoke({ serialNumber: "7" });
+  const next = await authority.crl();
+  await writeFile(join(folder, "ca-crl.pem"), next);
+  await vi.waitFor(async () => expect(await handedOut()).toBe(next), { timeout: 15_000, interval: 100 });
+});
+
+interface Peer {
+  readonly key: string;
+  readonly cert: string;
+}
+
+/** Whether both sides of a connection take each other, with these roots. */
+async function trustEachOther(server: Peer, client: Peer, ca: string): Promise<boolean> {
+  const shared = { ca, minVersion: "TLSv1.3", rejectUnauthorized: true } as const;
+  await using stack = new AsyncDisposableStack();
+  const listener = createServer({ ...shared, ...server, requestCert: true }, (socket) => socket.end("hello"));
+  stack.defer(() => void listener.close());
+  listener.listen(0, "127.0.0.1");
+  await once(listener, "listening");
+  const { port } = listener.address() as AddressInfo;
+  // Identities are URIs, which are not a matter of host names.
+  const socket = connect({ ...shared, ...client, port, host: "127.0.0.1", checkServerIdentity: () => undefined });
+  stack.defer(() => void socket.destroy());
+  // What the server says arrives only after it has taken the client's certificate (TLS 1.3).
+  const [data] = (await once(socket, "data")) as [Buffer];
+  return data.toString() === "hello";
+}
+
+it("a root is exchanged for another one in steps, while old and new leaves trust each other and istiod takes both", async () => {
+  const [old, next] = await Promise.all([createRoot("Old", EC), createRoot("New", EC)]);
+  await write(old);
+  await using istiod = await startIstiod(kube.client, testConfig({ ROOT_CA_DIR: folder }));
+  const token = await podToken(kube.client, ZTUNNEL);
+  const leaf = async (): Promise<Peer & { readonly roots: string }> => {
+    const rootPem = await rootOf(kube.client);
+    const { chain, privateKey } = await requestCertificate({
+      address: istiod.address.secureGrpc,
+      rootPem,
+      token,
+      id: ID,
+    });
+    return { key: privateKeyPem(privateKey), cert: chain[0] ?? "", roots: chain.at(-1) ?? "" };
+  };
+  const issuerOf = ({ cert }: Peer): string => new X509Certificate(cert).issuer;
+  const before = await leaf();
+  expect([issuerOf(before), before.roots]).toEqual(["O=Old", old.rootsPem]);
+
+  const both = withRoots(old, next.rootsPem).rootsPem;
+  await write({ ...old, rootsPem: both });
+  await vi.waitFor(async () => expect(await rootOf(kube.client)).toBe(both), { timeout: 15_000, interval: 100 });
+  await write(withRoots(next, old.rootsPem));
+  const after = await vi.waitFor(
+    async () => {
+      const fresh = await leaf();
+      expect(issuerOf(fresh)).toBe("O=New");
+      return fresh;
+    },
+    { timeout: 15_000, interval: 200 },
+  );
+  for (const [server, client] of [
+    [before, after],
+    [after, before],
+    [after, after],
+  ] as const) {
+    expect(await trustEachOther(pick(server), pick(client), both)).toBe(true);
+  }
+  for (const { key, cert } of [before, after]) {
+    const address = istiod.address.secureGrpc;
+    using client = new TestZtunnel({ address, rootPem: both, identity: { key, certificates: cert } });
+    await client.synced();
+  }
+  await expect(trustEachOther(pick(before), pick(after), next.rootsPem)).rejects.toThrow(
+    /self-signed certificate|unable to verify|unknown ca|socket hang up|ECONNRESET/i,
+  );
 });
 
 it("an incomplete folder is an error, not a reason to make a root", async () => {

@@ -4,7 +4,9 @@ import type { Condition, Namespace } from "@ambientmesh/api/kubernetes";
 import type { AcceptedCondition } from "@ambientmesh/authz";
 import { describe, expect, it, test } from "vitest";
 import { desiredConditions } from "../../src/writers/object-conditions.ts";
-import { isRootCurrent, rootConfigMap, wantsRoot } from "../../src/writers/root-config-map.ts";
+import { isTextCurrent, rootsText, textConfigMap, wantsRoot } from "../../src/writers/distributed-text.ts";
+
+const ROOTS = rootsText("istio-ca-root-cert");
 
 const NOW = new Date("2026-05-05T05:05:05.555Z");
 const ACCEPTED: AcceptedCondition = {
@@ -72,15 +74,15 @@ describe("the ConfigMap with the root", () => {
   ])("belongs in %j: %s", (change, expected) => expect(wantsRoot(namespace(change))).toBe(expected));
 
   it("is current as long as what is ours is right", () => {
-    const map = rootConfigMap({ namespace: "shop", name: "istio-ca-root-cert" }, "PEM");
+    const map = textConfigMap("shop", ROOTS, "PEM");
     expect(map).toMatchObject({
       metadata: { labels: { "istio.io/config": "true" } },
       data: { "root-cert.pem": "PEM" },
     });
-    expect(isRootCurrent(map, "PEM")).toBe(true);
-    expect(isRootCurrent({ ...map, data: { ...map.data, more: "x" } }, "PEM")).toBe(true);
-    expect(isRootCurrent(map, "OTHER")).toBe(false);
-    expect(isRootCurrent({ ...map, metadata: { name: "m" } }, "PEM")).toBe(false);
-    expect(isRootCurrent(undefined, "PEM")).toBe(false);
+    expect(isTextCurrent(map, ROOTS, "PEM")).toBe(true);
+    expect(isTextCurrent({ ...map, data: { ...map.data, more: "x" } }, ROOTS, "PEM")).toBe(true);
+    expect(isTextCurrent(map, ROOTS, "OTHER")).toBe(false);
+    expect(isTextCurrent({ ...map, metadata: { name: "m" } }, ROOTS, "PEM")).toBe(false);
+    expect(isTextCurrent(undefined, ROOTS, "PEM")).toBe(false);
   });
 });

@@ -5,37 +5,40 @@ import { RESOURCES, createInformer, type KubeClient } from "@ambientmesh/kube";
 import type { AuthorityKeeper } from "../certificates/authority-keeper.ts";
 import type { Collection } from "../collections/collection.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
-import { ROOT_FIELD_MANAGER, isRootCurrent, rootConfigMap, wantsRoot } from "./root-config-map.ts";
+import { isTextCurrent, textConfigMap, wantsRoot, type DistributedText } from "./distributed-text.ts";
 
-export interface RootConfigMapWriterDeps {
+export interface ConfigMapWriterDeps {
   readonly client: KubeClient;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Counts namespaces that were given up. */
   readonly failures: CounterSeries;
   readonly namespaces: Collection<Namespace>;
-  readonly keeper: Pick<AuthorityKeeper, "authority" | "subscribe">;
+  readonly keeper: Pick<AuthorityKeeper, "authority" | "crlPem" | "subscribe">;
 }
 
-/** Keeps the root certificate in a ConfigMap of every namespace, and repairs it when somebody else changes it. */
-export class RootConfigMapWriter {
-  readonly #deps: RootConfigMapWriterDeps;
-  readonly #name: string;
+/** Keeps a text of the authority in a ConfigMap of every namespace, and repairs it when somebody else changes it. */
+export class ConfigMapWriter {
+  readonly #deps: ConfigMapWriterDeps;
+  readonly #target: DistributedText;
+  readonly #read: () => string | undefined;
 
-  /** `name`: of the ConfigMap. */
-  constructor(deps: RootConfigMapWriterDeps, name: string) {
+  /** `read` gives the text as it is now; undefined: nothing is to be written. */
+  constructor(deps: ConfigMapWriterDeps, target: DistributedText, read: () => string | undefined) {
     this.#deps = deps;
-    this.#name = name;
+    this.#target = target;
+    this.#read = read;
   }
 
   /** Writes until `signal` aborts. Watches only while it runs: followers don't need to know the ConfigMaps. */
   async run(signal: AbortSignal): Promise<void> {
     const { client, clock, logger, namespaces, keeper } = this.#deps;
-    const options = { resource: RESOURCES.ConfigMap, fieldSelector: `metadata.name=${this.#name}` };
+    const { name } = this.#target;
+    const options = { resource: RESOURCES.ConfigMap, fieldSelector: `metadata.name=${name}` };
     await using informer = createInformer<ConfigMap>(options, { client, clock, logger });
     await informer.start(signal);
     const queue = new KeyedQueue(this.#deps, {
-      work: (namespace, stop) => this.#write(namespace, informer.store.get(`${namespace}/${this.#name}`), stop),
+      work: (namespace, stop) => this.#write(namespace, informer.store.get(`${namespace}/${name}`), stop),
     });
     const addAll = (): void => {
       for (const [namespace] of namespaces.entries()) queue.add(namespace);
@@ -52,13 +55,14 @@ export class RootConfigMapWriter {
   }
 
   async #write(name: string, present: ConfigMap | undefined, signal: AbortSignal): Promise<void> {
-    const { client, keeper, namespaces, logger } = this.#deps;
+    const { client, namespaces, logger } = this.#deps;
     const namespace = namespaces.get(name);
-    const { rootsPem } = keeper.authority;
-    if (!namespace || !wantsRoot(namespace) || isRootCurrent(present, rootsPem)) return;
-    const { metadata, data } = rootConfigMap({ namespace: name, name: this.#name }, rootsPem);
-    const options = { fieldManager: ROOT_FIELD_MANAGER, isForced: true, signal };
+    const text = this.#read();
+    if (text === undefined || !namespace || !wantsRoot(namespace)) return;
+    if (isTextCurrent(present, this.#target, text)) return;
+    const { metadata, data } = textConfigMap(name, this.#target, text);
+    const options = { fieldManager: this.#target.fieldManager, isForced: true, signal };
     await client.apply(RESOURCES.ConfigMap, { metadata, ...(data && { data }) }, options);
-    logger.debug("root certificate written", { namespace: name });
+    logger.debug("ConfigMap written", { namespace: name, name: this.#target.name });
   }
 }
