@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// `npm run fuzz -- [--seconds 20] [--target hbone | frames | hbone/frames] [--inputs N] [--seed N] [--keep] [--list]`:
+// `npm run fuzz -- [--seconds 20] [--target hbone | frames | hbone/frames] [--inputs N] [--seed N] [--jobs N] [--keep] [--list]`:
 // feeds changed inputs to everything that reads bytes from outside, each target in a process of its own.
 // Ends with 1 when an input made a target fail, hang or grow; the input is added to the target's corpus.
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -15,6 +16,7 @@ const { values } = parseArgs({
     seconds: { type: "string" },
     inputs: { type: "string" },
     target: { type: "string" },
+    jobs: { type: "string", default: "1" },
     seed: { type: "string", default: String(Date.now() % 1e9) },
     keep: { type: "boolean", default: false },
     list: { type: "boolean", default: false },
@@ -61,18 +63,29 @@ async function runAlone(id: string): Promise<boolean> {
 }
 
 /** Each target gets a fresh process, so that memory is its own. */
-function runInProcess(id: string): boolean {
+async function runInProcess(id: string): Promise<boolean> {
   const argv = process.argv.slice(2).filter((arg, at, all) => arg !== "--target" && all[at - 1] !== "--target");
   const script = [...process.execArgv, join(import.meta.dirname, "main.ts")];
   const own = ["--target", id, "--alone", "--seed", values.seed];
-  return spawnSync(process.execPath, [...script, ...argv, ...own], { stdio: "inherit" }).status === 0;
+  const [code] = await once(spawn(process.execPath, [...script, ...argv, ...own], { stdio: "inherit" }), "exit");
+  return code === 0;
 }
 
 async function runAll(): Promise<boolean> {
   const ids = (await findTargets()).map(({ id }) => id).filter((id) => isNamed(id, values.target));
   if (ids.length === 0) throw new Error(`no target is called ${values.target}; --list shows all`);
-  if (values.list) console.log(ids.join("\n"));
-  return values.list || ids.filter((id) => !runInProcess(id)).length === 0;
+  if (values.list) {
+    console.log(ids.join("\n"));
+    return true;
+  }
+  const waiting = ids.values();
+  const failed: string[] = [];
+  const work = async (): Promise<void> => {
+    for (const id of waiting) if (!(await runInProcess(id))) failed.push(id);
+  };
+  await Promise.all(Array.from({ length: Math.max(1, Number(values.jobs)) }, work));
+  if (failed.length > 0) console.log(`failed: ${failed.join(", ")}`);
+  return failed.length === 0;
 }
 
 const isFine = values.alone ? await runAlone(values.target ?? "") : await runAll();
