@@ -112,6 +112,7 @@ export class Istiod implements Service {
     this.#loop = new SettleLoop({
       clock,
       graph: this.#model.graph,
+      hold: () => this.#resources.hold(),
       duration: this.#metrics.settleTime,
       onCrash: (error) => onCrash(toMeshError(error)),
     });

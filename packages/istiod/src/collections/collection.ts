@@ -5,6 +5,9 @@ import { WatchTable } from "./watch.ts";
 
 type Listener<T> = (changes: readonly Change<T>[]) => void;
 
+/** Changes that are told at once: some milliseconds' worth of encoding. */
+const PORTION = 250;
+
 /**
  * A set of immutable objects by key. Replacing an object is a change; mutating one is a mistake that nobody notices.
  * Sources and derived collections build on it.
@@ -52,7 +55,7 @@ export class Collection<T> {
     return index;
   }
 
-  /** Called once for each publication that has something to tell, with one change per key. */
+  /** Called for each publication that has something to tell, with one change per key; several times if there is much. */
   subscribe(listener: Listener<T>): Disposable {
     this.#subscribers.add(listener);
     return { [Symbol.dispose]: () => void this.#subscribers.delete(listener) };
@@ -64,15 +67,27 @@ export class Collection<T> {
     for (const key of this.#items.keys()) follower(key);
   }
 
-  /** Tells the subscribers what has changed since the last time; what came and went in between is not told. */
-  publish(): void {
-    const changes: Change<T>[] = [];
+  /**
+   * Tells the subscribers what has changed since the last time; what came and went in between is not told.
+   * False if `shouldPause` said to go on later.
+   */
+  publish(shouldPause: () => boolean): boolean {
+    let changes: Change<T>[] = [];
     for (const [key, before] of this.#published) {
+      this.#published.delete(key);
       const after = this.#items.get(key);
       if (before === after) continue;
       changes.push({ key, ...(before !== undefined && { before }), ...(after !== undefined && { after }) });
+      if (changes.length < PORTION) continue;
+      this.#tell(changes);
+      changes = [];
+      if (shouldPause()) return this.#published.size === 0;
     }
-    this.#published.clear();
+    this.#tell(changes);
+    return true;
+  }
+
+  #tell(changes: readonly Change<T>[]): void {
     if (changes.length === 0) return;
     for (const subscriber of this.#subscribers) subscriber(changes);
   }

@@ -8,7 +8,7 @@ interface Publishing {
   readonly name: string;
   readonly size: number;
   readonly level: number;
-  publish(): void;
+  publish(shouldPause: () => boolean): boolean;
 }
 
 /**
@@ -87,9 +87,18 @@ export class CollectionGraph {
     this.publish();
   }
 
-  /** Tells the subscribers what has changed since the last time; call it when {@link work} is done. */
-  publish(): void {
-    for (const collection of this.#collections) collection.publish();
+  /**
+   * Tells the subscribers what has changed since the last time (true), or goes on later if `shouldPause` says so (false): call it when
+   * {@link work} is done, and until it is done itself don't work.
+   */
+  publish(shouldPause: () => boolean = () => false): boolean {
+    for (const collection of this.#collections) if (!collection.publish(shouldPause)) return false;
+    return true;
+  }
+
+  /** False while {@link work} has something to do. */
+  get isSettled(): boolean {
+    return this.#lowestDirty() === undefined;
   }
 
   #lowestDirty(): Settling | undefined {

@@ -4,7 +4,9 @@ import type { CollectionGraph } from "../collections/graph.ts";
 
 export interface SettleLoopDeps {
   readonly clock: Pick<Clock, "monotonicMs">;
-  readonly graph: Pick<CollectionGraph, "work" | "publish">;
+  readonly graph: Pick<CollectionGraph, "work" | "publish" | "isSettled">;
+  /** Keeps clients from being told of half a publication. */
+  readonly hold: () => Disposable;
   /** Seconds from the first change to the publication. */
   readonly duration: HistogramSeries;
   /** A derivation is wrong in a way that no object can cause: istiod must not go on. */
@@ -22,6 +24,8 @@ export class SettleLoop implements Disposable {
   readonly #deps: SettleLoopDeps;
   #startedAt: number | undefined;
   #immediate: NodeJS.Immediate | undefined;
+  /** While a publication goes on. */
+  #held: Disposable | undefined;
   #settled = Promise.withResolvers<void>();
 
   constructor(deps: SettleLoopDeps) {
@@ -51,20 +55,32 @@ export class SettleLoop implements Disposable {
   }
 
   #run(): void {
-    const { clock, graph, duration } = this.#deps;
-    const stopAt = clock.monotonicMs() + SLICE_MS;
     try {
-      if (!graph.work(() => clock.monotonicMs() >= stopAt)) {
+      if (!this.#goOn()) {
         this.#arm();
         return;
       }
-      graph.publish();
     } catch (error) {
       this.#deps.onCrash(error);
       return;
     }
+    const { clock, duration } = this.#deps;
     duration.observe((clock.monotonicMs() - (this.#startedAt ?? 0)) / 1000);
     this.#startedAt = undefined;
     this.#settled.resolve();
+  }
+
+  /** Works for a slice of time. True when everything is published. */
+  #goOn(): boolean {
+    const { clock, graph, hold } = this.#deps;
+    const stopAt = clock.monotonicMs() + SLICE_MS;
+    const shouldPause = (): boolean => clock.monotonicMs() >= stopAt;
+    // What changes during a publication waits for its end.
+    if (!this.#held && !graph.work(shouldPause)) return false;
+    this.#held ??= hold();
+    if (!graph.publish(shouldPause)) return false;
+    this.#held[Symbol.dispose]();
+    this.#held = undefined;
+    return graph.isSettled;
   }
 }

@@ -21,8 +21,15 @@ function slowGraph(costMs: number, onCrash = vi.fn()) {
       return [[key, value * 2]];
     },
   });
-  const loop = new SettleLoop({ clock: { monotonicMs: () => now }, graph, duration, onCrash });
-  return { source, doubled, loop, graph };
+  const holds = { current: 0, total: 0 };
+  const hold = (): Disposable => {
+    holds.current++;
+    holds.total++;
+    return { [Symbol.dispose]: () => void holds.current-- };
+  };
+  const loop = new SettleLoop({ clock: { monotonicMs: () => now }, graph, hold, duration, onCrash });
+  const pass = (ms: number): void => void (now += ms);
+  return { source, doubled, loop, graph, holds, pass };
 }
 
 it("works in slices, takes what comes meanwhile with it, and publishes once", async () => {
@@ -39,6 +46,32 @@ it("works in slices, takes what comes meanwhile with it, and publishes once", as
   await loop.whenSettled();
   expect(published).toHaveBeenCalledTimes(1);
   expect(doubled.size).toBe(5);
+});
+
+it("publishes much in portions, with turns for others between, and what changes meanwhile after it", async () => {
+  const { source, doubled, loop, holds, pass } = slowGraph(0);
+  for (let at = 0; at < 1000; at++) source.set(`k${at}`, 1);
+  const portions: number[] = [];
+  const isHeld: boolean[] = [];
+  const seen = new Map<string, number | undefined>();
+  doubled.subscribe((changes) => {
+    portions.push(changes.length);
+    for (const { key, after } of changes) seen.set(key, after);
+    pass(20);
+  });
+  loop.touch();
+  const look = (): void => {
+    isHeld.push(holds.current === 1);
+    if (isHeld.length === 2) source.set("k0", 2);
+    if (isHeld.length < 4) setImmediate(look);
+  };
+  setImmediate(look);
+  await loop.whenSettled();
+  expect(portions).toEqual([250, 250, 250, 250, 1]);
+  expect(isHeld).toContain(true);
+  expect(seen.size).toBe(1000);
+  expect(seen.get("k0")).toBe(4);
+  expect(holds).toEqual({ current: 0, total: 2 });
 });
 
 it("settles again after it has settled", async () => {

@@ -22,6 +22,9 @@ export class Debouncer implements Disposable {
   /** Of a change or a publication. */
   #lastAt = Number.NEGATIVE_INFINITY;
   #timer: Timer | undefined;
+  #isHeld = false;
+  /** Was due while it was held. */
+  #isOverdue = false;
 
   constructor(clock: Clock, options: DebounceOptions, fire: (waitedMs: number) => void) {
     this.#clock = clock;
@@ -38,6 +41,17 @@ export class Debouncer implements Disposable {
     if (this.#firstAt !== undefined) return;
     this.#firstAt = now;
     this.#arm(isIdle ? 0 : this.#quietMs, isIdle);
+  }
+
+  /** Nothing goes out by itself until what is returned is disposed; what is due by then goes out at once. */
+  hold(): Disposable {
+    this.#isHeld = true;
+    return {
+      [Symbol.dispose]: () => {
+        this.#isHeld = false;
+        if (this.#isOverdue) this.#due(true);
+      },
+    };
   }
 
   /** Publishes what waits now. */
@@ -63,6 +77,8 @@ export class Debouncer implements Disposable {
 
   // One timer is set per storm and looks at the last change when it fires, instead of one timer per change.
   #due(isIdle: boolean): void {
+    this.#isOverdue = this.#isHeld;
+    if (this.#isHeld) return;
     const now = this.#clock.monotonicMs();
     const dueAt = Math.min(this.#lastAt + this.#quietMs, (this.#firstAt ?? now) + this.#maxMs);
     if (isIdle || now >= dueAt) this.flush();

@@ -57,6 +57,11 @@ export class ResourceCache implements Disposable {
     this.#debouncer.flush();
   }
 
+  /** Publishes nothing by itself until what is returned is disposed: more of the same change is to come. */
+  hold(): Disposable {
+    return this.#debouncer.hold();
+  }
+
   [Symbol.dispose](): void {
     this.#debouncer[Symbol.dispose]();
   }

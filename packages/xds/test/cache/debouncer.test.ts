@@ -34,6 +34,21 @@ describe("the debouncer", () => {
     expect(firings(options, touches, 60_000)).toEqual(expected);
   });
 
+  it("holds back what is due, and lets it go at once when it is released", () => {
+    const clock = new FakeClock(0);
+    const fired: number[] = [];
+    const debouncer = new Debouncer(clock, {}, () => fired.push(clock.now()));
+    const held = debouncer.hold();
+    debouncer.touch();
+    clock.advance(5000);
+    expect(fired).toEqual([]);
+    held[Symbol.dispose]();
+    expect(fired).toEqual([5000]);
+    debouncer.hold()[Symbol.dispose]();
+    clock.advance(5000);
+    expect(fired).toEqual([5000]);
+  });
+
   it("lets no change wait longer than the maximum", () => {
     expect(firings({}, every(50, 25_000), 60_000)).toEqual([0, 10_050, 20_050, 25_050]);
   });
