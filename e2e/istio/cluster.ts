@@ -16,28 +16,37 @@ export const ztunnelOf = (node: string): string => `ztunnel-${node}`;
 /** A pod's identity. */
 export const idOf = (pod: string): string => `spiffe://cluster.local/ns/default/sa/${pod}`;
 
-/**
- * A real API server that holds a network as kubelets would report it; our definitions of Istio's kinds.
- *
- * @param stage "scheduled": pods have no addresses yet, and no agent has seen them
- */
-export async function startCluster(network: TestNetwork, stage: PodStage = "enrolled"): Promise<RealKube> {
+/** A real API server with our definitions of Istio's kinds. */
+export async function startApi(): Promise<RealKube> {
   const kube = await startRealKube();
   try {
     for (const definition of ISTIO_DEFINITIONS) {
       await kube.client.create(RESOURCES.CustomResourceDefinition, definition);
     }
-    await vi.waitFor(
-      async () => {
-        for (const { metadata } of ISTIO_DEFINITIONS) {
-          const { status } = await kube.client.get(RESOURCES.CustomResourceDefinition, { name: metadata.name });
-          if (!status?.conditions?.some(({ type, status: is }) => type === "Established" && is === "True")) {
-            throw new Error(`${metadata.name} is not served yet`);
-          }
-        }
-      },
-      { timeout: 20_000, interval: 100 },
-    );
+    await vi.waitFor(() => checkDefinitions(kube), { timeout: 20_000, interval: 100 });
+    return kube;
+  } catch (error) {
+    await kube[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function checkDefinitions({ client }: RealKube): Promise<void> {
+  for (const { metadata } of ISTIO_DEFINITIONS) {
+    const { status } = await client.get(RESOURCES.CustomResourceDefinition, { name: metadata.name });
+    if (status?.conditions?.some(({ type, status: is }) => type === "Established" && is === "True")) continue;
+    throw new Error(`${metadata.name} is not served yet`);
+  }
+}
+
+/**
+ * An API that holds a network as kubelets would report it.
+ *
+ * @param stage "scheduled": pods have no addresses yet, and no agent has seen them
+ */
+export async function startCluster(network: TestNetwork, stage: PodStage = "enrolled"): Promise<RealKube> {
+  const kube = await startApi();
+  try {
     await applyYaml(kube.client, objectsOf(network, stage));
     return kube;
   } catch (error) {
@@ -76,7 +85,8 @@ kind: ServiceAccount
 metadata: { name: ${name}, namespace: default }
 `;
 
-const nodeYaml = (name: string): string => `
+/** A node with a place. */
+export const nodeYaml = (name: string): string => `
 apiVersion: v1
 kind: Node
 metadata: { name: ${name}, labels: { topology.kubernetes.io/region: r1, topology.kubernetes.io/zone: zone-${name} } }

@@ -37,11 +37,13 @@ export interface Need<Name extends IstioName> {
 export async function needIstio<const Name extends IstioName>(...names: Name[]): Promise<Need<Name>> {
   let missing = isWholeSuite ? "only npm run e2e:istio runs this" : realKubeMissing;
   for (const name of names) missing ??= await build(name);
+  if (missing !== undefined) process.stderr.write(`skipped: ${missing}\n`);
   return { missing, path: (name) => join(FOLDER, name) };
 }
 
 async function build(name: IstioName): Promise<string | undefined> {
   if (existsSync(join(FOLDER, name))) return undefined;
+  if (process.env["ISTIO_BIN"] !== undefined) return `there is no ${name} in ISTIO_BIN=${FOLDER}`;
   try {
     await mkdir(FOLDER, { recursive: true });
     await promisify(execFile)("nice", ["-n", "10", "go", "install", `istio.io/istio/${PACKAGES[name]}@${VERSION}`], {

@@ -103,6 +103,8 @@ function viewOf(host: EntryHost, views: Collection<ServiceView>, fetch: Fetch): 
 
 interface InlineEndpoint {
   readonly spec: WorkloadEntrySpec;
+  /** Made of a host, as the entry lists no endpoints. */
+  readonly isImplicit: boolean;
   readonly services: readonly ServiceView[];
 }
 
@@ -114,25 +116,26 @@ function endpointsOf(
   const views = hosts.map(({ view }) => view);
   if (views.length === 0) return [];
   if (spec.endpoints && spec.endpoints.length > 0)
-    return spec.endpoints.map((each) => ({ spec: each, services: views }));
+    return spec.endpoints.map((each) => ({ spec: each, isImplicit: false, services: views }));
   if (spec.workloadSelector || !isResolvedByDns(spec)) return [];
-  return hosts.map(({ host, view }) => ({ spec: { address: host }, services: [view] }));
+  return hosts.map(({ host, view }) => ({ spec: { address: host }, isImplicit: true, services: [view] }));
 }
 
 function inlineWorkload(
   { metadata }: ServiceEntry,
-  { spec, services }: InlineEndpoint,
+  { spec, isImplicit, services }: InlineEndpoint,
   { places, policies, waypoints, mesh }: WorkloadInputs,
   fetch: Fetch,
 ): Workload | undefined {
-  const { name, namespace = "" } = metadata;
-  return entryWorkload({ name, namespace }, spec, mesh, {
+  const { namespace = "" } = metadata;
+  // As in Istio: what it is and which policies select it is said by the labels of the ServiceEntry, its waypoint by its own.
+  const { labels, ...place } = spec;
+  return entryWorkload(metadata, place, mesh, {
     uid: serviceEntryUid(mesh.clusterId, metadata, spec.address ?? ""),
     network: networkOf(fetch, places),
     services,
-    // As in Istio: policies select by the labels of the ServiceEntry, waypoints by those of the endpoint.
     policies: policies.attachedTo(metadata, fetch),
-    waypoint: waypoints.ofWorkload({ namespace, labels: spec.labels }, fetch),
+    waypoint: isImplicit ? {} : waypoints.ofWorkload({ namespace, labels }, fetch),
   });
 }
 

@@ -74,8 +74,8 @@ describe("a ServiceEntry", () => {
           "addresses": [
             "10.7.0.1",
           ],
-          "canonicalName": "api",
-          "canonicalRevision": "v2",
+          "canonicalName": "ext",
+          "canonicalRevision": "latest",
           "capacity": 3,
           "clusterId": "c1",
           "locality": {
@@ -134,6 +134,38 @@ describe("a ServiceEntry", () => {
         },
       }
     `);
+  });
+
+  it("says by its own labels what its endpoints are, not by theirs", () => {
+    const yaml = entry(
+      "resolution: STATIC, endpoints: [{ address: 10.7.0.1, labels: { app: api, version: v2 } }]",
+      "name: ext, namespace: shop, labels: { app: partner, version: v3, networking.istio.io/tunnel: http }",
+    );
+    expect(translate(yaml)[`${ENDPOINT}10.7.0.1`]).toMatchObject({
+      canonicalName: "partner",
+      canonicalRevision: "v3",
+      tunnelProtocol: "HBONE",
+      nativeTunnel: true,
+    });
+  });
+
+  it("gives the waypoint of the namespace to endpoints that it lists, not to those that DNS finds", () => {
+    const place = `
+apiVersion: v1
+kind: Namespace
+metadata: { name: shop, labels: { istio.io/use-waypoint: w } }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: w, namespace: shop, labels: { istio.io/waypoint-for: all } }
+spec: { gatewayClassName: istio-waypoint, listeners: [{ name: mesh, port: 15008, protocol: HBONE }] }
+status: { addresses: [{ type: IPAddress, value: 10.1.9.9 }] }
+`;
+    const listed = translate(join(place, entry("endpoints: [{ address: b.example.com }]")));
+    const found = translate(join(place, entry("")));
+    expect(listed[`${ENDPOINT}b.example.com`]).toHaveProperty("waypoint");
+    expect(found[`${ENDPOINT}api.example.com`]).not.toHaveProperty("waypoint");
+    expect(found[SERVICE]).toHaveProperty("waypoint");
   });
 
   it("selects pods and WorkloadEntries of its namespace; a pod's container port of that name comes first", () => {
