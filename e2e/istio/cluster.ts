@@ -3,6 +3,7 @@ import type { TestNetwork, TestPod } from "@ambientmesh/testkit";
 import { ISTIO_DEFINITIONS } from "@ambientmesh/api/istio";
 import { RESOURCES } from "@ambientmesh/kube";
 import { vi } from "vitest";
+import { ISTIO_DEFINITIONS as OPEN_DEFINITIONS } from "../../packages/istiod/test/support/istio-definitions.ts";
 import { applyYaml, namespaceYaml } from "../../packages/istiod/test/support/mesh.ts";
 import { startRealKube, type RealKube } from "../../packages/istiod/test/support/real-kube.ts";
 
@@ -16,12 +17,21 @@ export const ztunnelOf = (node: string): string => `ztunnel-${node}`;
 /** A pod's identity. */
 export const idOf = (pod: string): string => `spiffe://cluster.local/ns/default/sa/${pod}`;
 
+/** The kinds of the Gateway API without a schema; Istio wants to know which release of it they are from. */
+const GATEWAY_DEFINITIONS = OPEN_DEFINITIONS.filter(({ spec }) => spec.group === "gateway.networking.k8s.io");
+const RELEASE = {
+  "gateway.networking.k8s.io/bundle-version": "v1.6.0",
+  "api-approved.kubernetes.io": "unapproved, for a test",
+};
+const DEFINITIONS = [...ISTIO_DEFINITIONS, ...GATEWAY_DEFINITIONS];
+
 /** A real API server with our definitions of Istio's kinds. */
 export async function startApi(): Promise<RealKube> {
   const kube = await startRealKube();
   try {
-    for (const definition of ISTIO_DEFINITIONS) {
-      await kube.client.create(RESOURCES.CustomResourceDefinition, definition);
+    for (const { metadata, ...definition } of DEFINITIONS) {
+      const annotated = { ...definition, metadata: { ...metadata, annotations: RELEASE } };
+      await kube.client.create(RESOURCES.CustomResourceDefinition, annotated);
     }
     await vi.waitFor(() => checkDefinitions(kube), { timeout: 20_000, interval: 100 });
     return kube;
@@ -32,7 +42,7 @@ export async function startApi(): Promise<RealKube> {
 }
 
 async function checkDefinitions({ client }: RealKube): Promise<void> {
-  for (const { metadata } of ISTIO_DEFINITIONS) {
+  for (const { metadata } of DEFINITIONS) {
     const { status } = await client.get(RESOURCES.CustomResourceDefinition, { name: metadata.name });
     if (status?.conditions?.some(({ type, status: is }) => type === "Established" && is === "True")) continue;
     throw new Error(`${metadata.name} is not served yet`);

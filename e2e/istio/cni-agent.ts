@@ -13,7 +13,7 @@ import { SYSTEM } from "./cluster.ts";
 /**
  * A root folder as the agent's container has it: the machine's, but with its own /run and /opt, and of the node only what
  * the agent may touch under /host. It lives in namespaces that end with the agent: of mounts, and of processes, for the agent
- * must be allowed to look at the namespaces of process 1.
+ * must be allowed to look at the namespaces of process 1, and at something called kubelet.
  */
 const CONTAINER = `
 set -e
@@ -37,6 +37,8 @@ for pod in $PODS; do
 done
 mount -t proc proc "$root/proc"
 mount --bind "$root/proc" "$root/host/proc"
+cp /bin/sleep "$root/run/kubelet"
+"$root/run/kubelet" infinity > /dev/null 2>&1 &
 exec chroot "$root" "$@"
 `;
 
@@ -54,6 +56,8 @@ export interface IstioAgentSpec {
   readonly network: TestNetwork;
   readonly node: string;
   readonly kubeconfig: string;
+  /** How it redirects. */
+  readonly rules: "iptables" | "nftables";
 }
 
 /** Where the agent finds the namespace of a pod, as the runtime would name it. */
@@ -76,7 +80,8 @@ interface Kubeconfig {
 }
 
 /** Starts it and waits until it is ready. */
-export async function startIstioAgent({ program, network, node, kubeconfig }: IstioAgentSpec): Promise<IstioAgent> {
+export async function startIstioAgent(spec: IstioAgentSpec): Promise<IstioAgent> {
+  const { program, network, node, kubeconfig, rules } = spec;
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), "istio-cni-"));
   stack.defer(() => rm(folder, { recursive: true, maxRetries: 5 }));
@@ -115,6 +120,7 @@ export async function startIstioAgent({ program, network, node, kubeconfig }: Is
       AMBIENT_ENABLEMENT_SELECTOR: SELECTORS,
       AMBIENT_IPV6: "true",
       AMBIENT_DNS_CAPTURE: "false",
+      NATIVE_NFTABLES: String(rules === "nftables"),
       REPAIR_ENABLED: "false",
       CNI_AGENT_RUN_DIR: runDirectory,
       ZTUNNEL_UDS_ADDRESS: zdsPath,

@@ -17,7 +17,9 @@ const { missing, path } = await needIstio("pilot-discovery", "install-cni");
 const title = missing === undefined ? "Istio's CNI agent and our ztunnel" : `skipped: ${missing}`;
 const PATIENT = { timeout: 30_000, interval: 50 };
 
-describe.skipIf(missing !== undefined || !canUseNetns(process.env))(title, () => {
+const isSkipped = missing !== undefined || !canUseNetns(process.env);
+
+describe.skipIf(isSkipped).each(["iptables", "nftables"] as const)(`${title}, with %s`, (rules) => {
   const stack = new AsyncDisposableStack();
   let network: TestNetwork;
   let kube: RealKube;
@@ -29,7 +31,7 @@ describe.skipIf(missing !== undefined || !canUseNetns(process.env))(title, () =>
     kube = stack.use(await startCluster(network, "scheduled"));
     const istiod = stack.use(await startIstioIstiod(path("pilot-discovery"), kube.kubeconfig));
     const { kubeconfig } = kube;
-    agent = stack.use(await startIstioAgent({ program: path("install-cni"), network, node: "n1", kubeconfig }));
+    agent = stack.use(await startIstioAgent({ program: path("install-cni"), network, node: "n1", kubeconfig, rules }));
     const { zdsPath } = agent;
     proxies = stack.use(await Proxies.start({ network, client: kube.client, address: istiod.address, zdsPath }));
     await proxies.echo("server", 8080);
@@ -71,6 +73,8 @@ describe.skipIf(missing !== undefined || !canUseNetns(process.env))(title, () =>
       });
       expect(result).toMatchObject({ exitCode: 0, stderr: "" });
     }
+    const { stdout: tables } = await network.exec("client", ["nft", "list", "tables"]);
+    expect(tables.includes("istio-ambient")).toBe(rules === "nftables");
     expect(await podsOfProxy()).toEqual([`client ${await uidOf("client")}`, `server ${await uidOf("server")}`]);
   });
 

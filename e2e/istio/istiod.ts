@@ -46,8 +46,12 @@ export async function freePorts(count: number): Promise<readonly number[]> {
   return ports;
 }
 
-/** Starts it and waits until it is ready. */
-export async function startIstioIstiod(program: string, kubeconfig: string): Promise<IstioIstiod> {
+/** Starts it, with further settings, and waits until it is ready. */
+export async function startIstioIstiod(
+  program: string,
+  kubeconfig: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<IstioIstiod> {
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), "istio-istiod-"));
   stack.defer(() => rm(folder, { recursive: true, maxRetries: 5 }));
@@ -80,6 +84,7 @@ export async function startIstioIstiod(program: string, kubeconfig: string): Pro
         POD_NAME: "istiod-1",
         PILOT_ENABLE_AMBIENT: "true",
         CA_TRUSTED_NODE_ACCOUNTS: `${SYSTEM}/ztunnel`,
+        ...env,
       },
     },
   );

@@ -14,10 +14,29 @@ import { startIstioIstiod } from "./istiod.ts";
 
 const { missing, path } = await needIstio("pilot-discovery");
 const title = missing === undefined ? "resources of Istio's istiod and of ours" : `skipped: ${missing}`;
-const FILES = ["workloads", "services", "policies"].map((name) => join(import.meta.dirname, "objects", `${name}.yaml`));
+const FILES = ["workloads", "services", "policies", "waypoints"].map((name) =>
+  join(import.meta.dirname, "objects", `${name}.yaml`),
+);
 
 /** The only object here without any label. */
 const WITHOUT_LABELS = "Kubernetes/networking.istio.io/ServiceEntry/shop/given-address/g.example.com";
+
+const LABELS = `
+apiVersion: v1
+kind: Namespace
+metadata: { name: routed, labels: { istio.io/use-waypoint: services } }
+---
+apiVersion: v1
+kind: Namespace
+metadata: { name: ${SYSTEM}, labels: { topology.istio.io/network: here } }
+`;
+
+/** The addresses of Gateways stay as the test says. */
+const WITHOUT_WRITERS = {
+  PILOT_ENABLE_GATEWAY_API_STATUS: "false",
+  PILOT_ENABLE_GATEWAY_API_DEPLOYMENT_CONTROLLER: "false",
+  PILOT_ENABLE_GATEWAY_API_GATEWAYCLASS_CONTROLLER: "false",
+};
 
 type Resources = Readonly<Record<"addresses" | "policies", Readonly<Record<string, JsonValue>>>>;
 
@@ -27,12 +46,13 @@ describe.skipIf(missing !== undefined)(title, () => {
 
   beforeAll(async () => {
     await using kube = await startApi();
-    const places = [SYSTEM, "shop", "strict"].map((name) => namespaceYaml(name));
+    const places = [SYSTEM, "shop", "strict", "routed"].map((name) => namespaceYaml(name));
     const nodes = ["n1", "n2"].map(nodeYaml);
     await applyYaml(kube.client, [...places, ...nodes].join("---"));
+    await applyYaml(kube.client, LABELS);
     for (const file of FILES) await applyYaml(kube.client, await readFile(file, "utf8"));
     {
-      await using istiod = await startIstioIstiod(path("pilot-discovery"), kube.kubeconfig);
+      await using istiod = await startIstioIstiod(path("pilot-discovery"), kube.kubeconfig, WITHOUT_WRITERS);
       theirs = await resourcesOf(`127.0.0.1:${istiod.plaintextPort}`);
     }
     await using istiod = await startIstiod(kube.client);
@@ -44,6 +64,28 @@ describe.skipIf(missing !== undefined)(title, () => {
     expect(Object.keys(ours.policies)).toEqual(Object.keys(theirs.policies));
     expect(Object.keys(theirs.addresses).length).toBeGreaterThan(20);
     expect(Object.keys(theirs.policies).length).toBeGreaterThan(5);
+  });
+
+  it("hold networks and waypoints, so that these are compared too", () => {
+    const waypointOf = (name: string): unknown => {
+      const { workload, service } = theirs.addresses[name] as Readonly<
+        Record<string, Readonly<Record<string, unknown>>>
+      >;
+      return (workload ?? service)?.["waypoint"];
+    };
+    const withWaypoint = Object.keys(theirs.addresses).filter((name) => waypointOf(name) !== undefined);
+    expect(withWaypoint).toMatchInlineSnapshot(`
+      [
+        "Kubernetes//Pod/routed/by-itself",
+        "Kubernetes/networking.istio.io/ServiceEntry/routed/listed/192.0.2.51",
+        "routed/egress.example.com",
+        "routed/from-namespace.routed.svc.cluster.local",
+        "routed/listed.example.com",
+        "routed/own.routed.svc.cluster.local",
+        "strict/far.strict.svc.cluster.local",
+      ]
+    `);
+    expect(theirs.addresses["Kubernetes//Pod/shop/db-0"]).toMatchObject({ workload: { network: "here" } });
   });
 
   it("say the same of workloads and services", () => {
