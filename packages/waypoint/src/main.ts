@@ -7,8 +7,10 @@ import { messageOf } from "@ambientmesh/core";
 import { createLogger, createLogOutput, LogLevels } from "@ambientmesh/telemetry";
 import { startWaypoint } from "./app.ts";
 import { parseBootstrap } from "./config/bootstrap.ts";
+import { readVersion } from "./version.ts";
 
 const HELP = `usage: waypoint --bootstrap <file>    run the proxy with an Envoy v3 bootstrap (YAML or JSON)
+       waypoint version               print the version
        waypoint --help                print this
 `;
 
@@ -28,13 +30,26 @@ async function run(path: string): Promise<void> {
   logger.info("draining");
 }
 
-const { values } = parseArgs({ options: { bootstrap: { type: "string", short: "c" }, help: { type: "boolean" } } });
-if (values.help || values.bootstrap === undefined) {
-  process.stdout.write(HELP);
-  process.exitCode = values.help ? 0 : 2;
-} else {
-  await run(values.bootstrap).catch((error: unknown) => {
-    process.stderr.write(`${messageOf(error)}\n`);
-    process.exitCode = 1;
+/** @throws MeshError or TypeError that says what is wrong with the command line, the file or its configuration */
+async function main(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    options: { bootstrap: { type: "string", short: "c" }, help: { type: "boolean" } },
+    allowPositionals: true,
   });
+  if (positionals.join() === "version") {
+    process.stdout.write(`waypoint ${readVersion()}\n`);
+    return 0;
+  }
+  if (values.help || values.bootstrap === undefined || positionals.length > 0) {
+    process.stdout.write(HELP);
+    return values.help ? 0 : 2;
+  }
+  await run(values.bootstrap);
+  return 0;
 }
+
+process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
+  process.stderr.write(`error: ${messageOf(error)}\n`);
+  return 1;
+});
