@@ -22,9 +22,6 @@ export type IstioName = keyof typeof PACKAGES;
 const CACHE = process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache");
 const FOLDER = process.env["ISTIO_BIN"] ?? join(CACHE, "ambientmesh", "istio", VERSION);
 
-/** Building takes long, so that `npm test` does not depend on it. */
-const isWholeSuite = process.env["npm_lifecycle_event"] === "test:all";
-
 /** Whether a test has what it needs. */
 export interface Need<Name extends IstioName> {
   /** Why it can't run here, in one line. */
@@ -35,7 +32,7 @@ export interface Need<Name extends IstioName> {
 
 /** Builds programs with Go unless that was done before, and looks for an API server. ISTIO_BIN names a folder that has them. */
 export async function needIstio<const Name extends IstioName>(...names: Name[]): Promise<Need<Name>> {
-  let missing = isWholeSuite ? "only npm run e2e:istio runs this" : realKubeMissing;
+  let missing = realKubeMissing;
   for (const name of names) missing ??= await build(name);
   if (missing !== undefined) process.stderr.write(`skipped: ${missing}\n`);
   return { missing, path: (name) => join(FOLDER, name) };
