@@ -21,6 +21,19 @@ function canUseCgroups(): boolean {
   return canUseNetns(process.env) && CGROUPS !== "" && existsSync(join(CGROUPS, "cgroup.procs"));
 }
 
+/** A process that has just ended may still count in it. */
+async function removeGroup(folder: string): Promise<void> {
+  await eventually(`${folder} to be empty`, () => {
+    try {
+      rmdirSync(folder);
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "EBUSY") return false;
+      throw error;
+    }
+  });
+}
+
 describe.runIf(canUseCgroups())("health probes of a node whose kubelet is known by its control group", () => {
   let bed: AgentBed;
   let node: TestNode;
@@ -42,7 +55,7 @@ describe.runIf(canUseCgroups())("health probes of a node whose kubelet is known 
   afterEach(async () => {
     await app[Symbol.asyncDispose]();
     await bed[Symbol.asyncDispose]();
-    for (const folder of FOLDERS.toReversed()) if (existsSync(folder)) rmdirSync(folder);
+    for (const folder of FOLDERS.toReversed()) if (existsSync(folder)) await removeGroup(folder);
   });
 
   /** The client's address as the app sees it, when a process of a control group opens a connection. */
@@ -88,7 +101,7 @@ describe.runIf(canUseCgroups())("health probes of a node whose kubelet is known 
     await bed.connectZtunnel();
     await bed.whenAnnotated("a", "enabled");
     await eventually("marked probes", isMarked);
-    rmdirSync(join(CGROUPS, GROUP, "kubelet.service"));
+    await removeGroup(join(CGROUPS, GROUP, "kubelet.service"));
     mkdirSync(join(CGROUPS, GROUP, "kubelet.service"));
     await eventually("marked probes of the new group", isMarked);
     await runProgram(["nft", "flush", "ruleset"], { netns: node.netns });
