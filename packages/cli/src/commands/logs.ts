@@ -67,7 +67,9 @@ export async function logs(
   let position = await copyFrom(path, 0);
   if (!follow) return;
   while (!signal.aborted) {
-    await clock.sleep(FOLLOW_MS, signal).catch(() => {});
+    await clock.sleep(FOLLOW_MS, signal).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
     const size = statSync(path, { throwIfNoEntry: false })?.size;
     if (size === undefined) return;
     // Emptied because it had grown too large.

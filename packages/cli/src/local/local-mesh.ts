@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { resolve } from "node:path";
-import { silentLogger, systemClock, type Logger } from "@ambientmesh/core";
+import { abortedError, silentLogger, systemClock, type Logger } from "@ambientmesh/core";
 import { formatFeedProblem } from "@ambientmesh/kube/local";
 import { parseConfig } from "../config.ts";
 import { cliErrors } from "../errors.ts";
@@ -68,15 +68,16 @@ export async function startLocalMesh(options: LocalMeshOptions, signal?: AbortSi
       signal,
     ),
   );
-  await untilReady(mesh, options.readyWithinMs ?? DEFAULT_READY_WITHIN_MS);
+  await untilReady(mesh, options.readyWithinMs ?? DEFAULT_READY_WITHIN_MS, signal);
   stack.move();
   return mesh;
 }
 
-async function untilReady(mesh: RunningMesh, withinMs: number): Promise<void> {
+async function untilReady(mesh: RunningMesh, withinMs: number, signal: AbortSignal | undefined): Promise<void> {
   let last: readonly string[] = [];
   try {
     await mesh.waitFor("all pods to be ready", withinMs, async () => {
+      if (signal?.aborted) throw abortedError(signal, "the start of the mesh");
       last = await mesh.unready();
       return last.length === 0 ? true : undefined;
     });

@@ -36,3 +36,17 @@ it("says which pods are not ready when a mesh does not come up in time, and leav
   await expect(starting).rejects.toMatchObject({ code: "CLI_NOT_READY", message: expect.stringContaining("Pod ") });
   expect(await tracesOf(name)).toEqual([]);
 }, 120_000);
+
+it("gives up when it is told to while pods start, and leaves nothing behind", async () => {
+  const name = `abort-${process.pid}`;
+  const stop = new AbortController();
+  const onProgress = (text: string): void => {
+    if (text.startsWith("the objects of")) setTimeout(() => stop.abort(), 50);
+  };
+  const starting = startLocalMesh(
+    { name, folder: join(ROOT, "examples/bookshop"), env: process.env, onProgress },
+    stop.signal,
+  );
+  await expect(starting).rejects.toMatchObject({ code: "ABORTED" });
+  expect(await tracesOf(name)).toEqual([]);
+}, 120_000);

@@ -54,6 +54,7 @@ describe.runIf(canUseNetns(process.env))("an upgrade", () => {
     const busy = await Promise.all(Array.from({ length: BUSY }, async (_, at) => new Talker(await open(at))));
     const done = new AbortController();
     let requests = 0;
+    let resets = 0;
     const newcomer = async (): Promise<void> => {
       while (!done.signal.aborted) {
         const request = requests++;
@@ -62,6 +63,7 @@ describe.runIf(canUseNetns(process.env))("an upgrade", () => {
         // Without a free core, one that is being made at the very moment of the change may be reset; the next one may not.
         const answer = await ask().catch((error: NodeJS.ErrnoException) => {
           if (error.code !== "ECONNRESET") throw error;
+          resets++;
           return ask();
         });
         if (answer !== "newnew") throw new Error(`request ${request} was answered "${answer}"`);
@@ -80,6 +82,7 @@ describe.runIf(canUseNetns(process.env))("an upgrade", () => {
     }
     done.abort();
     await newcomers;
+    expect(resets, "connections reset while they were being made").toBeLessThanOrEqual(2 * UPGRADES);
     for (const socket of idle) {
       socket.write("y");
       expect(await readSome(socket)).toBe("yy");

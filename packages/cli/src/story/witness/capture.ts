@@ -37,7 +37,7 @@ function recordFramesCommand(): readonly string[] {
   return [process.execPath, ...(isSource ? ["--conditions=@ambientmesh/source"] : []), path, DEVICE];
 }
 
-/** A tcpdump on the link between the nodes, from its start until {@link Capture.stop}. */
+/** A witness on the link between the nodes, from its start until {@link Capture.stop}. */
 export class Capture {
   readonly #mesh: LocalMesh;
   readonly #witness: Witness;
