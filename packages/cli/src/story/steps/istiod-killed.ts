@@ -68,11 +68,14 @@ async function kill(mesh: LocalMesh): Promise<number> {
   return pid;
 }
 
+/** What shells end with when there is no such program. */
+const NOT_FOUND = 127;
+
 /** A word about kubectl, which is used where it is installed. */
 async function kubectl(mesh: LocalMesh): Promise<string> {
   const argv = ["kubectl", "--kubeconfig", mesh.kubeconfig, "get", "pods", "-A", "-o", "name"];
-  const result = await mesh.exec({ kind: "host" }, argv).catch(() => undefined);
-  if (result === undefined || result.code === 127) return "kubectl is not installed";
+  const result = await mesh.exec({ kind: "host" }, argv);
+  if (result.code === NOT_FOUND) return "kubectl is not installed";
   expectThat(result.code === 0, `kubectl get pods failed: ${result.stderr}`);
   return `kubectl lists ${result.stdout.trim().split("\n").length} pods`;
 }
